@@ -60,6 +60,7 @@ function(mpt_add_tool name)
   mpt_reuse_pch(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
   target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} MLIR LLVM)
+  set_property(GLOBAL APPEND PROPERTY MPT_TOOLS ${name})
 endfunction()
 
 # mpt_tablegen_interface(Name target): <Name>.td -> <Name>.h.inc, <Name>.cpp.inc

@@ -13,7 +13,7 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   exit 0
 fi
 
-./scripts/setup.sh
+if [[ -z ${MPT_SETUP_DONE:-} ]]; then ./scripts/setup.sh; fi
 mkdir -p build/logs
 export MPT_DEPS_DIR=${MPT_DEPS_DIR:-$PWD/build/deps}
 

@@ -38,7 +38,7 @@ packages=(
   cmake ninja-build ccache g++ git
   libprotobuf-dev protobuf-compiler libgtest-dev libboost-graph-dev zlib1g-dev
   nlohmann-json3-dev libyaml-cpp-dev libzip-dev
-  python3 python3-venv python3-pip ca-certificates
+  python3 python3-venv python3-pip python3-psutil ca-certificates
   dataset-fashion-mnist libonnx-testdata
 )
 

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Checks that the C++ files under version control are formatted as .clang-format says.
+#
+#   scripts/check_format.sh [--fix] [FILES...]      (default: all tracked .cpp and .h)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+mode=(--dry-run -Werror)
+if [[ ${1:-} == --fix ]]; then
+  mode=(-i)
+  shift
+fi
+if [[ $# -gt 0 ]]; then
+  files=("$@")
+else
+  mapfile -t files < <(git ls-files -- '*.cpp' '*.h' | while read -r f; do if [[ -e $f ]]; then echo "$f"; fi; done)
+fi
+if [[ ${#files[@]} -eq 0 ]]; then
+  echo "check_format.sh: no C++ file found" >&2
+  exit 1
+fi
+if ! printf '%s\0' "${files[@]}" | xargs -0 -P 2 -n 40 clang-format-22 --style=file "${mode[@]}"; then
+  echo "run scripts/check_format.sh --fix"
+  exit 1
+fi
+echo "format: ${#files[@]} files"
