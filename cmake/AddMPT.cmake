@@ -5,7 +5,8 @@
 # "object" of an object library and named by a path relative to the build directory (where
 # Ninja runs the compiler): CMake's own target_precompile_headers puts absolute paths behind
 # -Xclang, and a clone in another folder would then miss every entry of the compiler cache.
-# It holds system headers only, for the same reason.
+# The file itself remembers its folder, so every clone compiles its own (a few seconds), and
+# the cache is told to look at a checksum of what went into it instead of at its bytes.
 set(MPT_PCH_FILE CMakeFiles/mpt_pch.dir/cmake/pch.h.o)
 if(NOT CMAKE_GENERATOR STREQUAL "Ninja" OR NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   set(MPT_ENABLE_PCH OFF)
@@ -13,7 +14,12 @@ endif()
 if(MPT_ENABLE_PCH)
   add_library(mpt_pch OBJECT cmake/pch.h)
   set_source_files_properties(cmake/pch.h PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++-header;-Xclang;-fno-pch-timestamp")
+  set_target_properties(mpt_pch PROPERTIES CXX_COMPILER_LAUNCHER "")
   llvm_update_compile_flags(mpt_pch)
+  file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/pch.h pch_hash)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${MPT_PCH_FILE}.sum CONTENT
+    "${pch_hash} ${CMAKE_CXX_COMPILER_VERSION} ${LLVM_PACKAGE_VERSION} ${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS}\n")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/pch.h)
 endif()
 
 function(mpt_reuse_pch target)

@@ -33,6 +33,18 @@ def NN_Dialect : Dialect {
   let extraClassDeclaration = [{
     /// On a function argument: the nn.parameter the argument stands for.
     static constexpr llvm::StringLiteral kParameterAttrName = "nn.parameter";
+
+  private:
+    void registerElementwiseOps();
+    void registerContractionOps();
+    void registerPoolingOps();
+    void registerNormalizationOps();
+    void registerReductionOps();
+    void registerShapeOps();
+    void registerTrainingOps();
+    void registerStructureOps();
+
+  public:
   }];
 }
 
