@@ -1,4 +1,5 @@
-//===- Interfaces.cpp - Definitions of MPT's op interfaces -----------------===//
+//===- Interfaces.cpp - Definitions of MPT's op interfaces
+//-----------------===//
 
 #include "mpt/Interfaces/DifferentiableOpInterface.h"
 #include "mpt/Interfaces/LossScaleOpInterface.h"

@@ -8,8 +8,9 @@
 
 namespace mpt {
 
-/// Marks an operation whose results do not depend on its floating operands in a way that has
-/// a useful derivative: its operands get no gradient, and that is not an error.
+/// Marks an operation whose results do not depend on its floating operands in a
+/// way that has a useful derivative: its operands get no gradient, and that is
+/// not an error.
 template <typename ConcreteType>
 class NonDifferentiable
     : public mlir::OpTrait::TraitBase<ConcreteType, NonDifferentiable> {};

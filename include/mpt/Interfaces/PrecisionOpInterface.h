@@ -1,4 +1,5 @@
-//===- PrecisionOpInterface.h - Which precision an op can bear ---*- C++ -*-===//
+//===- PrecisionOpInterface.h - Which precision an op can bear ---*- C++
+//-*-===//
 
 #ifndef MPT_INTERFACES_PRECISIONOPINTERFACE_H
 #define MPT_INTERFACES_PRECISIONOPINTERFACE_H
@@ -13,7 +14,8 @@ enum class PrecisionClass {
   Low,
   /// Safe in low precision next to low operations, not worth a cast of its own.
   Follow,
-  /// Moves or compares values without computing new ones; takes its neighbours' precision.
+  /// Moves or compares values without computing new ones; takes its neighbours'
+  /// precision.
   Transparent,
   /// Must run in FP32.
   FP32,

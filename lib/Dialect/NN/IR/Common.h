@@ -3,25 +3,36 @@
 #ifndef MPT_LIB_DIALECT_NN_IR_COMMON_H
 #define MPT_LIB_DIALECT_NN_IR_COMMON_H
 
-#include "mpt/Dialect/NN/IR/NNDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "mpt/Dialect/NN/IR/NNDialect.h"
 
 namespace mpt::nn {
 
-// Every function takes the number of the constraint it checks, as the op's description has it.
+// Every function takes the number of the constraint it checks, as the op's
+// description has it.
 
 /// The result has the expected shape, as far as both are static.
-llvm::LogicalResult verifyResultShape(mlir::Operation *op, llvm::StringRef constraint,
-                                      llvm::ArrayRef<int64_t> expected, mlir::Value result);
-llvm::LogicalResult verifySameElementType(mlir::Operation *op, llvm::StringRef constraint, mlir::ValueRange values);
-/// Operands share an element type; the result has it, or f32 where it is 16 bits wide.
-llvm::LogicalResult verifyContractionTypes(mlir::Operation *op, llvm::StringRef constraint,
-                                           mlir::ValueRange operands, mlir::Value result);
-llvm::LogicalResult verifyWindow(mlir::Operation *op, llvm::StringRef constraint, size_t spatial,
-                                 llvm::ArrayRef<int64_t> strides, llvm::ArrayRef<int64_t> pads,
+llvm::LogicalResult verifyResultShape(mlir::Operation *op,
+                                      llvm::StringRef constraint,
+                                      llvm::ArrayRef<int64_t> expected,
+                                      mlir::Value result);
+llvm::LogicalResult verifySameElementType(mlir::Operation *op,
+                                          llvm::StringRef constraint,
+                                          mlir::ValueRange values);
+/// Operands share an element type; the result has it, or f32 where it is 16
+/// bits wide.
+llvm::LogicalResult verifyContractionTypes(mlir::Operation *op,
+                                           llvm::StringRef constraint,
+                                           mlir::ValueRange operands,
+                                           mlir::Value result);
+llvm::LogicalResult verifyWindow(mlir::Operation *op,
+                                 llvm::StringRef constraint, size_t spatial,
+                                 llvm::ArrayRef<int64_t> strides,
+                                 llvm::ArrayRef<int64_t> pads,
                                  llvm::ArrayRef<int64_t> dilations);
-llvm::LogicalResult verifyAxis(mlir::Operation *op, llvm::StringRef constraint, int64_t axis, int64_t rank);
+llvm::LogicalResult verifyAxis(mlir::Operation *op, llvm::StringRef constraint,
+                               int64_t axis, int64_t rank);
 
 inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape();
@@ -31,7 +42,8 @@ inline mlir::RankedTensorType tensorOf(mlir::Value value) {
 }
 /// Equal, or not both known.
 inline bool compatible(int64_t a, int64_t b) {
-  return a == b || mlir::ShapedType::isDynamic(a) || mlir::ShapedType::isDynamic(b);
+  return a == b || mlir::ShapedType::isDynamic(a) ||
+         mlir::ShapedType::isDynamic(b);
 }
 
 } // namespace mpt::nn

@@ -1,4 +1,5 @@
-//===- NNDialect.cpp - The network dialect ---------------------------------===//
+//===- NNDialect.cpp - The network dialect
+//---------------------------------===//
 
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 
@@ -38,7 +39,8 @@ void NNDialect::initialize() {
   registerStructureOps();
 }
 
-Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
+Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                          Type type, Location loc) {
   auto elements = dyn_cast<ElementsAttr>(value);
   if (!elements || elements.getType() != type)
     return nullptr;
@@ -49,18 +51,23 @@ Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value, T
 // Helpers of the dialect's users
 //===----------------------------------------------------------------------===//
 
-Value nn::createSplat(OpBuilder &builder, Location loc, RankedTensorType type, double value) {
+Value nn::createSplat(OpBuilder &builder, Location loc, RankedTensorType type,
+                      double value) {
   Type element = type.getElementType();
   Attribute scalar;
   if (isa<FloatType>(element))
     scalar = builder.getFloatAttr(element, value);
   else
     scalar = builder.getIntegerAttr(element, static_cast<int64_t>(value));
-  return ConstantOp::create(builder, loc, type, DenseElementsAttr::get(type, scalar));
+  return ConstantOp::create(builder, loc, type,
+                            DenseElementsAttr::get(type, scalar));
 }
 
-Value nn::createScalar(OpBuilder &builder, Location loc, Type like, double value) {
-  return createSplat(builder, loc, RankedTensorType::get({}, getElementTypeOrSelf(like)), value);
+Value nn::createScalar(OpBuilder &builder, Location loc, Type like,
+                       double value) {
+  return createSplat(builder, loc,
+                     RankedTensorType::get({}, getElementTypeOrSelf(like)),
+                     value);
 }
 
 Type nn::getAccumulatorElementType(Type type) {
@@ -70,7 +77,8 @@ Type nn::getAccumulatorElementType(Type type) {
   return Float32Type::get(type.getContext());
 }
 
-std::optional<SmallVector<int64_t>> nn::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
+std::optional<SmallVector<int64_t>>
+nn::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
   size_t rank = 0;
   for (ArrayRef<int64_t> shape : shapes)
     rank = std::max(rank, shape.size());
@@ -90,13 +98,16 @@ std::optional<SmallVector<int64_t>> nn::broadcastShapes(ArrayRef<ArrayRef<int64_
   return result;
 }
 
-int64_t nn::getWindowedExtent(int64_t input, int64_t kernel, int64_t stride, int64_t padBegin, int64_t padEnd,
+int64_t nn::getWindowedExtent(int64_t input, int64_t kernel, int64_t stride,
+                              int64_t padBegin, int64_t padEnd,
                               int64_t dilation) {
   int64_t room = input + padBegin + padEnd - dilation * (kernel - 1) - 1;
   return room < 0 ? 0 : room / stride + 1;
 }
 
-SmallVector<int64_t> nn::getReducedShape(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes, bool keepdims) {
+SmallVector<int64_t> nn::getReducedShape(ArrayRef<int64_t> shape,
+                                         ArrayRef<int64_t> axes,
+                                         bool keepdims) {
   SmallVector<int64_t> result;
   size_t next = 0;
   for (auto [i, extent] : llvm::enumerate(shape)) {
@@ -115,47 +126,67 @@ SmallVector<int64_t> nn::getReducedShape(ArrayRef<int64_t> shape, ArrayRef<int64
 // Helpers of the verifiers
 //===----------------------------------------------------------------------===//
 
-LogicalResult nn::verifyResultShape(Operation *op, StringRef constraint, ArrayRef<int64_t> expected, Value result) {
+LogicalResult nn::verifyResultShape(Operation *op, StringRef constraint,
+                                    ArrayRef<int64_t> expected, Value result) {
   auto type = cast<RankedTensorType>(result.getType());
   if (succeeded(verifyCompatibleShape(expected, type.getShape())))
     return success();
   return op->emitOpError() << "(" << constraint << ") result shape should be "
-                           << RankedTensorType::get(expected, type.getElementType()) << ", is " << type;
+                           << RankedTensorType::get(expected,
+                                                    type.getElementType())
+                           << ", is " << type;
 }
 
-LogicalResult nn::verifySameElementType(Operation *op, StringRef constraint, ValueRange values) {
+LogicalResult nn::verifySameElementType(Operation *op, StringRef constraint,
+                                        ValueRange values) {
   for (Value value : values.drop_front())
     if (getElementTypeOrSelf(value) != getElementTypeOrSelf(values.front()))
-      return op->emitOpError() << "(" << constraint << ") element types differ: " << getElementTypeOrSelf(values.front())
-                               << " and " << getElementTypeOrSelf(value);
+      return op->emitOpError()
+             << "(" << constraint << ") element types differ: "
+             << getElementTypeOrSelf(values.front()) << " and "
+             << getElementTypeOrSelf(value);
   return success();
 }
 
-LogicalResult nn::verifyContractionTypes(Operation *op, StringRef constraint, ValueRange operands, Value result) {
+LogicalResult nn::verifyContractionTypes(Operation *op, StringRef constraint,
+                                         ValueRange operands, Value result) {
   if (failed(verifySameElementType(op, constraint, operands)))
     return failure();
-  Type operand = getElementTypeOrSelf(operands.front()), type = getElementTypeOrSelf(result);
-  if (type == operand || (type.isF32() && (operand.isF16() || operand.isBF16())))
+  Type operand = getElementTypeOrSelf(operands.front()),
+       type = getElementTypeOrSelf(result);
+  if (type == operand ||
+      (type.isF32() && (operand.isF16() || operand.isBF16())))
     return success();
-  return op->emitOpError() << "(" << constraint << ") result element type should be " << operand
-                           << (operand.isF16() || operand.isBF16() ? " or f32" : "") << ", is " << type;
+  return op->emitOpError() << "(" << constraint
+                           << ") result element type should be " << operand
+                           << (operand.isF16() || operand.isBF16() ? " or f32"
+                                                                   : "")
+                           << ", is " << type;
 }
 
-LogicalResult nn::verifyWindow(Operation *op, StringRef constraint, size_t spatial, ArrayRef<int64_t> strides,
-                               ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations) {
+LogicalResult nn::verifyWindow(Operation *op, StringRef constraint,
+                               size_t spatial, ArrayRef<int64_t> strides,
+                               ArrayRef<int64_t> pads,
+                               ArrayRef<int64_t> dilations) {
   auto positive = [](int64_t value) { return value > 0; };
-  if (strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial)
-    return op->emitOpError() << "(" << constraint << ") needs " << spatial << " strides, " << spatial
-                             << " dilations and " << 2 * spatial << " pads";
+  if (strides.size() != spatial || dilations.size() != spatial ||
+      pads.size() != 2 * spatial)
+    return op->emitOpError()
+           << "(" << constraint << ") needs " << spatial << " strides, "
+           << spatial << " dilations and " << 2 * spatial << " pads";
   if (!llvm::all_of(strides, positive) || !llvm::all_of(dilations, positive))
-    return op->emitOpError() << "(" << constraint << ") strides and dilations must be positive";
+    return op->emitOpError()
+           << "(" << constraint << ") strides and dilations must be positive";
   if (llvm::any_of(pads, [](int64_t value) { return value < 0; }))
-    return op->emitOpError() << "(" << constraint << ") pads must not be negative";
+    return op->emitOpError()
+           << "(" << constraint << ") pads must not be negative";
   return success();
 }
 
-LogicalResult nn::verifyAxis(Operation *op, StringRef constraint, int64_t axis, int64_t rank) {
+LogicalResult nn::verifyAxis(Operation *op, StringRef constraint, int64_t axis,
+                             int64_t rank) {
   if (axis >= 0 && axis < rank)
     return success();
-  return op->emitOpError() << "(" << constraint << ") axis " << axis << " is not in [0, " << rank << ")";
+  return op->emitOpError() << "(" << constraint << ") axis " << axis
+                           << " is not in [0, " << rank << ")";
 }

@@ -1,4 +1,5 @@
-//===- StructureOps.cpp - Parameters, constants, kernels -------------------===//
+//===- StructureOps.cpp - Parameters, constants, kernels
+//-------------------===//
 
 #include "Common.h"
 
@@ -11,20 +12,26 @@ LogicalResult ParameterOp::verify() {
   if (!getValue())
     return success();
   if (auto external = dyn_cast<ExternalAttr>(*getValue())) {
-    uint64_t bits = type.getElementType().isInteger(1) ? 8 : type.getElementTypeBitWidth();
-    if (type.hasStaticShape() && external.getLength() * 8 != type.getNumElements() * bits)
-      return emitOpError() << "(C1) " << external.getLength() << " external bytes do not make a " << type;
+    uint64_t bits =
+        type.getElementType().isInteger(1) ? 8 : type.getElementTypeBitWidth();
+    if (type.hasStaticShape() &&
+        external.getLength() * 8 != type.getNumElements() * bits)
+      return emitOpError() << "(C1) " << external.getLength()
+                           << " external bytes do not make a " << type;
     return success();
   }
   auto elements = dyn_cast<ElementsAttr>(*getValue());
   if (!elements || elements.getType() != type)
-    return emitOpError() << "(C2) the value should be a #nn.external or elements of type " << type;
+    return emitOpError()
+           << "(C2) the value should be a #nn.external or elements of type "
+           << type;
   return success();
 }
 
-LogicalResult ConstantOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location, ValueRange operands,
-                                           DictionaryAttr attributes, OpaqueProperties properties, RegionRange regions,
-                                           SmallVectorImpl<Type> &results) {
+LogicalResult ConstantOp::inferReturnTypes(
+    MLIRContext *context, std::optional<Location> location, ValueRange operands,
+    DictionaryAttr attributes, OpaqueProperties properties, RegionRange regions,
+    SmallVectorImpl<Type> &results) {
   Adaptor adaptor(operands, attributes, properties, regions);
   results.push_back(adaptor.getValue().getType());
   return success();
@@ -35,7 +42,8 @@ OpFoldResult ConstantOp::fold(FoldAdaptor adaptor) { return getValue(); }
 LogicalResult KernelOp::verify() {
   Block &block = getBody().front();
   if (block.getArgumentTypes() != getInputs().getTypes())
-    return emitOpError("the region's arguments should have the operands' types");
+    return emitOpError(
+        "the region's arguments should have the operands' types");
   auto yield = dyn_cast<YieldOp>(block.getTerminator());
   if (!yield || yield.getValues().getTypes() != getOutputs().getTypes())
     return emitOpError("nn.yield should give the results' types");

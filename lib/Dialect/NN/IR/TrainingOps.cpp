@@ -1,4 +1,5 @@
-//===- TrainingOps.cpp - Losses and optimizers -----------------------------===//
+//===- TrainingOps.cpp - Losses and optimizers
+//-----------------------------===//
 
 #include "Common.h"
 
@@ -10,15 +11,16 @@ using namespace mpt::nn;
 // Losses
 //===----------------------------------------------------------------------===//
 
-LogicalResult SoftmaxCrossEntropyOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                                                      ValueRange operands, DictionaryAttr attributes,
-                                                      OpaqueProperties properties, RegionRange regions,
-                                                      SmallVectorImpl<Type> &results) {
+LogicalResult SoftmaxCrossEntropyOp::inferReturnTypes(
+    MLIRContext *context, std::optional<Location> location, ValueRange operands,
+    DictionaryAttr attributes, OpaqueProperties properties, RegionRange regions,
+    SmallVectorImpl<Type> &results) {
   Adaptor adaptor(operands, attributes, properties, regions);
   auto logits = tensorOf(operands[0]);
   bool each = adaptor.getReduction() == LossReduction::None;
   results.push_back(
-      RankedTensorType::get(each ? shapeOf(operands[1]) : ArrayRef<int64_t>(), logits.getElementType()));
+      RankedTensorType::get(each ? shapeOf(operands[1]) : ArrayRef<int64_t>(),
+                            logits.getElementType()));
   results.push_back(logits);
   return success();
 }
@@ -28,28 +30,40 @@ LogicalResult SoftmaxCrossEntropyOp::verify() {
   int64_t axis = getAxis();
   if (failed(verifyAxis(*this, "C1", axis, logits.size())))
     return failure();
-  if (failed(verifyCompatibleShape(getReducedShape(logits, axis, false), shapeOf(getLabels()))))
-    return emitOpError() << "(C2) labels of type " << getLabels().getType() << " do not fit logits of type "
-                         << getLogits().getType() << " with the classes on axis " << axis;
-  if (getWeights() && (shapeOf(getWeights()).size() != 1 || !compatible(shapeOf(getWeights())[0], logits[axis])))
-    return emitOpError() << "(C3) the weights should have shape [" << logits[axis] << "]";
+  if (failed(verifyCompatibleShape(getReducedShape(logits, axis, false),
+                                   shapeOf(getLabels()))))
+    return emitOpError() << "(C2) labels of type " << getLabels().getType()
+                         << " do not fit logits of type "
+                         << getLogits().getType()
+                         << " with the classes on axis " << axis;
+  if (getWeights() && (shapeOf(getWeights()).size() != 1 ||
+                       !compatible(shapeOf(getWeights())[0], logits[axis])))
+    return emitOpError() << "(C3) the weights should have shape ["
+                         << logits[axis] << "]";
   return success();
 }
 
-static LogicalResult inferPairLoss(ValueRange operands, LossReduction reduction, SmallVectorImpl<Type> &results) {
+static LogicalResult inferPairLoss(ValueRange operands, LossReduction reduction,
+                                   SmallVectorImpl<Type> &results) {
   auto type = tensorOf(operands[0]);
-  results.push_back(reduction == LossReduction::None ? type : RankedTensorType::get({}, type.getElementType()));
+  results.push_back(reduction == LossReduction::None
+                        ? type
+                        : RankedTensorType::get({}, type.getElementType()));
   return success();
 }
-#define MPT_PAIR_LOSS(OP)                                                                                              \
-  LogicalResult OP::inferReturnTypes(MLIRContext *context, std::optional<Location> location, ValueRange operands,      \
-                                     DictionaryAttr attributes, OpaqueProperties properties, RegionRange regions,      \
-                                     SmallVectorImpl<Type> &results) {                                                 \
-    if (operands[0].getType() != operands[1].getType())                                                                \
-      return emitOptionalError(location, "(C1) prediction and target differ: ", operands[0].getType(), " and ",        \
-                               operands[1].getType());                                                                 \
-    Adaptor adaptor(operands, attributes, properties, regions);                                                        \
-    return inferPairLoss(operands, adaptor.getReduction(), results);                                                   \
+#define MPT_PAIR_LOSS(OP)                                                      \
+  LogicalResult OP::inferReturnTypes(                                          \
+      MLIRContext *context, std::optional<Location> location,                  \
+      ValueRange operands, DictionaryAttr attributes,                          \
+      OpaqueProperties properties, RegionRange regions,                        \
+      SmallVectorImpl<Type> &results) {                                        \
+    if (operands[0].getType() != operands[1].getType())                        \
+      return emitOptionalError(                                                \
+          location,                                                            \
+          "(C1) prediction and target differ: ", operands[0].getType(),        \
+          " and ", operands[1].getType());                                     \
+    Adaptor adaptor(operands, attributes, properties, regions);                \
+    return inferPairLoss(operands, adaptor.getReduction(), results);           \
   }
 MPT_PAIR_LOSS(MSELossOp)
 MPT_PAIR_LOSS(L1LossOp)
@@ -60,20 +74,30 @@ MPT_PAIR_LOSS(BCEWithLogitsLossOp)
 // Optimizers
 //===----------------------------------------------------------------------===//
 
-LogicalResult SGDOp::inferReturnTypes(MLIRContext *, std::optional<Location> location, ValueRange operands, DictionaryAttr,
-                                      OpaqueProperties, RegionRange, SmallVectorImpl<Type> &results) {
-  if (operands[0].getType() != operands[1].getType() || operands[0].getType() != operands[2].getType())
-    return emitOptionalError(location, "parameter, gradient and velocity should have one type");
+LogicalResult SGDOp::inferReturnTypes(MLIRContext *,
+                                      std::optional<Location> location,
+                                      ValueRange operands, DictionaryAttr,
+                                      OpaqueProperties, RegionRange,
+                                      SmallVectorImpl<Type> &results) {
+  if (operands[0].getType() != operands[1].getType() ||
+      operands[0].getType() != operands[2].getType())
+    return emitOptionalError(
+        location, "parameter, gradient and velocity should have one type");
   results.assign({operands[0].getType(), operands[2].getType()});
   return success();
 }
 
-LogicalResult AdamOp::inferReturnTypes(MLIRContext *, std::optional<Location> location, ValueRange operands, DictionaryAttr,
-                                       OpaqueProperties, RegionRange, SmallVectorImpl<Type> &results) {
+LogicalResult AdamOp::inferReturnTypes(MLIRContext *,
+                                       std::optional<Location> location,
+                                       ValueRange operands, DictionaryAttr,
+                                       OpaqueProperties, RegionRange,
+                                       SmallVectorImpl<Type> &results) {
   for (unsigned i : {1, 2, 3})
     if (operands[0].getType() != operands[i].getType())
-      return emitOptionalError(location, "parameter, gradient and moments should have one type");
-  results.assign({operands[0].getType(), operands[2].getType(), operands[3].getType()});
+      return emitOptionalError(
+          location, "parameter, gradient and moments should have one type");
+  results.assign(
+      {operands[0].getType(), operands[2].getType(), operands[3].getType()});
   return success();
 }
 
