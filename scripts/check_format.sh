@@ -22,7 +22,7 @@ fi
 # Many findings in one file are one problem: it was not formatted.
 if ! output=$(printf '%s\0' "${files[@]}" | xargs -0 -P 2 -n 40 clang-format-22 --style=file "${mode[@]}" 2>&1); then
   sed -n 's/:[0-9]*:[0-9]*: error: .*/: not formatted/p' <<<"$output" | sort -u
-  grep -v -e 'code should be clang-formatted' -e '^ ' <<<"$output" | grep -i 'error\|unknown' || true
+  grep -E '(error|warning): ' <<<"$output" | grep -v 'code should be clang-formatted' || true
   echo "run scripts/check_format.sh --fix"
   exit 1
 fi

@@ -56,8 +56,10 @@ run_lit() { # run_lit NAME FOLDER
   if [[ -n $filter ]]; then options+=(--filter "$filter" --allow-empty-runs); fi
   rm -f "$results"
   echo "[test] $name"
-  /usr/lib/llvm-22/bin/lit "${options[@]}" "$folder" || true # counted below
+  local status=0
+  /usr/lib/llvm-22/bin/lit "${options[@]}" "$folder" || status=$? # failures are counted below
   if [[ ! -e $results ]]; then
+    if [[ -n $filter && $status -eq 0 ]]; then return; fi
     failed=$((failed + 1))
     echo "[test] $name: lit itself failed"
     return
