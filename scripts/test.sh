@@ -52,7 +52,7 @@ run_check() { # run_check NAME COMMAND...
 run_lit() { # run_lit NAME FOLDER
   local name=$1 folder=$2 results=build/logs/$1.json began=$SECONDS
   local options=(-j "${MPT_JOBS:-2}" -v --output "$results")
-  if [[ -t 1 ]]; then options+=(--succinct); else options+=(--quiet --no-progress-bar); fi
+  if [[ -t 1 ]]; then options+=(--succinct); else options+=(--succinct --no-progress-bar); fi
   if [[ -n $filter ]]; then options+=(--filter "$filter" --allow-empty-runs); fi
   rm -f "$results"
   echo "[test] $name"
