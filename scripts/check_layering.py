@@ -25,7 +25,8 @@ ALLOWED = {
     "Import": DIALECTS | {"Reference"},
     "Export": DIALECTS,
     "Pipelines": DIALECTS | {"Analysis", "Transforms", "Conversion"},
-    "Execution": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines", "Runtime"},
+    # its common interface has an implementation that interprets
+    "Execution": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines", "Reference", "Runtime"},
 }
 NO_MLIR = {"Data", "Runtime"}
 PROTOBUF = {"Import", "Export"}
