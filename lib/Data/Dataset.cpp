@@ -180,7 +180,8 @@ std::optional<Dataset> Dataset::open(const std::string &spec, Split split,
     if (!tensors)
       return std::nullopt;
     for (auto &[name, tensor] : *tensors)
-      if (!dataset.add(name, spec + "[" + name + "]", std::move(tensor), error))
+      if (!dataset.add(name, spec + "[" + printable(name) + "]",
+                       std::move(tensor), error))
         return std::nullopt;
     if (!dataset.cols.empty())
       return dataset;
@@ -213,7 +214,7 @@ const Dataset::Column *Dataset::find(const std::string &name) const {
 std::string Dataset::missingColumn(const std::string &name) const {
   std::string list;
   for (const Column &column : cols)
-    list += (list.empty() ? "'" : ", '") + column.name + "'";
+    list += (list.empty() ? "'" : ", '") + printable(column.name) + "'";
   return spec + ": has no array '" + name + "'; it has " + list;
 }
 

@@ -72,7 +72,7 @@ bool readEntry(zip_t *archive, zip_uint64_t index, uint64_t declaredSize,
 std::optional<NamedTensors> readNpz(const std::string &path,
                                     std::string &error) {
   auto fail = [&](const std::string &what) {
-    error = path + ": " + what;
+    error = path + ": " + printable(what);
     return std::nullopt;
   };
   // For a plain message about a missing file or a directory.
@@ -96,7 +96,7 @@ std::optional<NamedTensors> readNpz(const std::string &path,
             (ZIP_STAT_NAME | ZIP_STAT_SIZE))
       return fail("entry " + std::to_string(i) + " is malformed");
     std::string name = status.name;
-    const std::string label = path + "[" + name + "]";
+    const std::string label = path + "[" + printable(name) + "]";
     if (!endsWith(name, ".npy"))
       return fail("entry '" + name + "' is not a .npy file");
     name.resize(name.size() - 4);
@@ -130,7 +130,7 @@ bool writeNpz(const std::string &path, const NamedTensors &tensors,
   zip_error_init(&zipError);
   zip_source_t *target = zip_source_buffer_create(nullptr, 0, 0, &zipError);
   auto fail = [&](const std::string &what) {
-    error = path + ": cannot build the archive: " + what;
+    error = path + ": cannot build the archive: " + printable(what);
     if (target)
       zip_source_free(target);
     return false;
@@ -146,7 +146,7 @@ bool writeNpz(const std::string &path, const NamedTensors &tensors,
   files.reserve(tensors.size());
   for (const auto &[name, tensor] : tensors) {
     std::optional<std::string> header =
-        npyHeader(tensor, path + "[" + name + "]", error);
+        npyHeader(tensor, path + "[" + printable(name) + "]", error);
     if (!header) {
       archive.reset();
       zip_source_free(target);

@@ -96,11 +96,7 @@ std::string readEntry(const Json &entry, const uint8_t *data, uint64_t dataSize,
 std::optional<SafetensorsFile> SafetensorsFile::open(const std::string &path,
                                                      std::string &error) {
   auto fail = [&](const std::string &what) {
-    error = path + ": " + what;
-    // A name from the file may hold anything; the message stays one line.
-    for (char &c : error)
-      if (static_cast<unsigned char>(c) < 0x20)
-        c = ' ';
+    error = path + ": " + printable(what);
     return std::nullopt;
   };
   std::optional<MappedFile> mapped = MappedFile::open(path, error);
@@ -192,7 +188,7 @@ bool writeSafetensors(const std::string &path,
               return sizeA != sizeB ? sizeA > sizeB : a->name < b->name;
             });
   auto fail = [&](const std::string &what) {
-    error = path + ": " + what;
+    error = path + ": " + printable(what);
     return false;
   };
   Json header = Json::object();

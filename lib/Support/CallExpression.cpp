@@ -269,12 +269,13 @@ std::optional<CallExpression> CallExpression::parse(std::string_view text,
 
 std::string CallExpression::diagnose(size_t offset,
                                      std::string_view message) const {
-  // The message stays one printable line whatever the text holds.
-  std::string quoted;
-  for (char c : text)
-    quoted += std::iscntrl(static_cast<unsigned char>(c)) ? ' ' : c;
-  return std::string(message) + " (column " + std::to_string(offset + 1) +
-         " of '" + quoted + "')";
+  std::string line = std::string(message) + " (column " +
+                     std::to_string(offset + 1) + " of '" + text + "')";
+  // One printable line, whatever the text holds.
+  for (char &c : line)
+    if (std::iscntrl(static_cast<unsigned char>(c)))
+      c = ' ';
+  return line;
 }
 
 //===----------------------------------------------------------------------===//

@@ -69,6 +69,9 @@ bool fileExists(const std::string &path);
 /// The names in a directory, sorted, without . and ..
 std::optional<std::vector<std::string>> listDirectory(const std::string &path,
                                                       std::string &error);
+/// The text without control characters: names that come from a file must not
+/// break a message into lines.
+std::string printable(std::string text);
 /// The part after the last '/'.
 std::string baseName(const std::string &path);
 bool endsWith(const std::string &text, const char *suffix);
