@@ -45,7 +45,7 @@ def check(name, text, suffix):
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
     names = sys.argv[2:] or subprocess.run(
-        ["git", "-C", str(root), "ls-files", "-z"], check=True, capture_output=True, text=True
+        ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True, capture_output=True, text=True
     ).stdout.strip("\0").split("\0")
     files = count = 0
     for name in names:

@@ -27,6 +27,8 @@ ALLOWED = {
     "Pipelines": DIALECTS | {"Analysis", "Transforms", "Conversion"},
     # its common interface has an implementation that interprets
     "Execution": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines", "Reference", "Runtime"},
+    # log, checkpoint, report and the loop behind mpt-train
+    "Training": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines", "Execution", "Reference", "Import", "Runtime"},
 }
 NO_MLIR = {"Data", "Runtime"}
 PROTOBUF = {"Import", "Export"}

@@ -34,21 +34,21 @@ fi
 out=build/demo
 mkdir -p "$out"
 
-train() { # train PRECISION
-  local precision=$1
+train() { # train PRECISION LOSS_SCALE
+  local precision=$1 loss_scale=$2
   echo
   echo "[demo] training examples/cnn.onnx in $precision, $epochs epochs of 60,000 images"
   rm -f "$out/$precision".*
   build/bin/mpt-train examples/cnn.onnx --dim batch=128 --data "$data" \
     --loss 'cross_entropy(logits, labels)' --optimizer 'sgd(lr=0.05, momentum=0.9)' --lr-schedule linear \
-    --precision "$precision" --loss-scale dynamic --epochs "$epochs" --seed 1 "${extra[@]}" \
+    --precision "$precision" --loss-scale "$loss_scale" --epochs "$epochs" --seed 1 "${extra[@]}" \
     --log "$out/$precision.jsonl" --report "$out/$precision.html" --save "$out/$precision.safetensors" \
     --summary "$out/$precision.json"
 }
 
 start=$SECONDS
-train fp32
-train fp16
+train fp32 off
+train fp16 dynamic
 echo
 python3 scripts/demo_table.py "$out/fp32.json" "$out/fp16.json" && status=0 || status=$?
 echo

@@ -24,7 +24,7 @@ def load(path):
 def scales(summary):
     """'65536 -> 32768 (step 12) -> ...', shortened in the middle."""
     history = summary.get("loss_scale_history") or []
-    if not history:
+    if summary.get("loss_scale_mode", "dynamic") == "off" or not history:
         return "off"
     parts = [f"{history[0][1]:g}"] + [f"{scale:g} (step {step})" for step, scale in history[1:]]
     if len(parts) > 5:
@@ -37,7 +37,7 @@ def main():
         sys.exit("usage: scripts/demo_table.py FP32.json FP16.json")
     both = [load(path) for path in sys.argv[1:]]
     rows = [
-        ("training loss (last epoch)", lambda s: f"{s['train_loss']:.4f}"),
+        ("training loss (last 100 steps)", lambda s: f"{s['train_loss']:.4f}"),
         ("test accuracy", lambda s: f"{100 * s['test_accuracy']:.2f} %"),
         ("time per step", lambda s: f"{1000 * s['seconds_per_step']:.1f} ms"),
         ("peak activations, planned", lambda s: f"{s['planned_activation_bytes'] / 2**20:.2f} MiB"),
