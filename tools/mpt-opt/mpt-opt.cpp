@@ -1,6 +1,11 @@
-#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+//===- mpt-opt.cpp - Runs MPT's and upstream passes
+//-------------------------===//
+
+#include "OptDriver.h"
+
+#include "llvm/Support/InitLLVM.h"
+
 int main(int argc, char **argv) {
-  mlir::DialectRegistry registry;
-  registry.insert<mlir::func::FuncDialect>();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "MPT\n", registry));
+  llvm::InitLLVM init(argc, argv);
+  return mpt::runOpt(argc, argv);
 }

@@ -1,0 +1,83 @@
+//===- OptDriver.cpp - The driver behind mpt-opt
+//----------------------------===//
+
+#include "OptDriver.h"
+
+#include "mpt/InitAllDialects.h"
+#include "mpt/InitAllPasses.h"
+#include "mpt/Support/Version.h"
+
+#include "mlir/Support/FileUtilities.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace mpt;
+
+namespace {
+/// What the user asked for beyond mlir-opt's own options.
+struct Invocation {
+  std::string input;
+  std::string output;
+};
+} // namespace
+
+static int reportError(const llvm::Twine &message) {
+  llvm::errs() << message << '\n';
+  return 1;
+}
+
+/// Writes what `produce` makes, to stdout or atomically to a file. A failure
+/// of `produce` (already reported) leaves no file behind.
+static int
+writeOutput(StringRef file,
+            llvm::function_ref<LogicalResult(raw_ostream &)> produce) {
+  bool reported = false;
+  llvm::Error error = llvm::writeToOutput(file, [&](raw_ostream &os) -> llvm::Error {
+    if (failed(produce(os))) {
+      reported = true;
+      return llvm::createStringError("");
+    }
+    os.flush();
+    return llvm::Error::success();
+  });
+  std::string text = llvm::toString(std::move(error));
+  if (reported)
+    return 1;
+  return text.empty() ? 0 : reportError(file + ": cannot write: " + text);
+}
+
+static int optimizeMLIR(const Invocation &invocation,
+                        DialectRegistry &registry) {
+  std::string message;
+  std::unique_ptr<llvm::MemoryBuffer> buffer =
+      openInputFile(invocation.input, &message);
+  if (!buffer)
+    return reportError(message);
+  auto config = MlirOptMainConfig::createFromCLOptions();
+  return writeOutput(invocation.output, [&](raw_ostream &os) {
+    return MlirOptMain(os, std::move(buffer), registry, config);
+  });
+}
+
+int mpt::runOpt(int argc, char **argv) {
+  llvm::cl::SetVersionPrinter([](raw_ostream &os) {
+    os << "mpt-opt " MPT_VERSION_STRING " (LLVM " MPT_LLVM_VERSION_STRING ")\n";
+  });
+  DialectRegistry registry;
+  mpt::registerAllDialects(registry);
+  mpt::registerAllPasses();
+  Invocation invocation;
+  std::tie(invocation.input, invocation.output) = registerAndParseCLIOptions(
+      argc, argv, "MPT: mixed-precision training compiler, pass driver\n",
+      registry);
+
+  auto config = MlirOptMainConfig::createFromCLOptions();
+  if (config.shouldShowDialects() || config.shouldListPasses())
+    return failed(
+        MlirOptMain(argc, argv, invocation.input, invocation.output, registry));
+  return optimizeMLIR(invocation, registry);
+}
