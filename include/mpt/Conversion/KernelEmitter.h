@@ -48,9 +48,9 @@ struct KernelShape {
   /// Bytes of temporary memory of each chunk of a phase (CPU only). Chunk
   /// scratch does not survive the phase.
   int64_t chunkScratchBytes = 0;
-  /// The value of output element i depends on elements i of the operands that
-  /// have its byte size alone, and every such element is read before it is
-  /// written: the memory planner may put the output in such an operand's place.
+  /// Output element i depends, of an operand with as many elements of the same
+  /// size, on element i alone, which is read before it is written: the memory
+  /// planner may put the output in such an operand's place.
   bool inPlace = false;
 
   static KernelShape parallel(int64_t workItems) {
@@ -92,6 +92,8 @@ public:
   llvm::SmallVector<KernelTensor> inputs;  // operands of the nn.kernel
   llvm::SmallVector<KernelTensor> outputs; // results of the nn.kernel
   unsigned phase = 0;
+  /// CPU: the number of this chunk and how many there are.
+  mlir::Value chunk, chunks;
   /// memref<?xi8> of a static size, or null: scratch of the kernel, and the
   /// part of this chunk.
   mlir::Value sharedScratch, chunkScratch;
@@ -213,10 +215,28 @@ public:
   mlir::Value maxAny(mlir::Value a, mlir::Value b);
   mlir::Value minAny(mlir::Value a, mlir::Value b);
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
-  /// exp, log, tanh, erf and so on: lib/Conversion/Math.cpp. Accurate to 2 ulp
-  /// in f32; infinities and NaN as in C.
+  mlir::Value negf(mlir::Value a) {
+    return mulf(a, constant(a.getType(), -1.0));
+  }
+  mlir::Value absf(mlir::Value a);
+  mlir::Value sqrt(mlir::Value a);
+  mlir::Value cmpf(mlir::arith::CmpFPredicate predicate, mlir::Value a,
+                   mlir::Value b);
+  /// Between compute types, scalars or vectors (the vector shape stays). Float
+  /// to integer truncates (saturates, NaN gives 0), to i1 is `!= 0`.
+  mlir::Value convert(mlir::Value a, mlir::Type elementType,
+                      bool isUnsigned = false);
+
+  /// lib/Conversion/EmitMath.cpp: in f32 polynomials of at most 2 ulp on
+  /// scalars and vectors, in f64 the C library (CPU only). Infinities, NaN,
+  /// signed zeros and subnormals as in C.
   mlir::Value exp(mlir::Value a);
+  mlir::Value expm1(mlir::Value a);
   mlir::Value log(mlir::Value a);
+  mlir::Value log1p(mlir::Value a);
+  mlir::Value tanh(mlir::Value a);
+  mlir::Value erf(mlir::Value a);
+  mlir::Value sigmoid(mlir::Value a);
   /// Broadcasts a scalar to `lanes`, sums a vector.
   mlir::Value splat(mlir::Value scalar, int64_t lanes);
   mlir::Value sumLanes(mlir::Value vector);

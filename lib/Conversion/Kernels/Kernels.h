@@ -1,0 +1,19 @@
+//===- Kernels.h - The templates of the compiled path -----------*- C++ -*-===//
+//
+// One function per file of this folder, called by KernelRegistry::get. Plain
+// templates have benefit 1, specialized ones more.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MPT_LIB_CONVERSION_KERNELS_KERNELS_H
+#define MPT_LIB_CONVERSION_KERNELS_KERNELS_H
+
+#include "mpt/Conversion/KernelEmitter.h"
+
+namespace mpt::conversion {
+
+void addPointwiseKernels(KernelRegistry &registry);
+
+} // namespace mpt::conversion
+
+#endif // MPT_LIB_CONVERSION_KERNELS_KERNELS_H
