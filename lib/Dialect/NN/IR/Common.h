@@ -40,6 +40,15 @@ inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) {
 inline mlir::RankedTensorType tensorOf(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType());
 }
+/// An attribute during type inference. The generated parser infers types before
+/// it has moved the attribute dictionary into the properties. Null if missing.
+template <typename AttrT>
+AttrT inferenceAttr(AttrT property, mlir::DictionaryAttr attributes,
+                    llvm::StringRef name) {
+  if (!property && attributes)
+    property = attributes.getAs<AttrT>(name);
+  return property;
+}
 /// Equal, or not both known.
 inline bool compatible(int64_t a, int64_t b) {
   return a == b || mlir::ShapedType::isDynamic(a) ||

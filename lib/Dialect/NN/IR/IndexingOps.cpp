@@ -25,7 +25,10 @@ LogicalResult GatherOp::inferReturnTypes(
     SmallVectorImpl<Type> &results) {
   Adaptor adaptor(operands, attributes, properties, regions);
   auto data = shapeOf(operands[0]);
-  int64_t axis = adaptor.getAxis();
+  auto attr = inferenceAttr(adaptor.getAxisAttr(), attributes, "axis");
+  if (!attr)
+    return emitOptionalError(location, "requires attribute 'axis'");
+  int64_t axis = attr.getInt();
   if (axis < 0 || axis >= static_cast<int64_t>(data.size()))
     return emitOptionalError(location, "(C1) axis ", axis, " is not in [0, ",
                              data.size(), ")");

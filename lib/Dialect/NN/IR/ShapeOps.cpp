@@ -57,7 +57,11 @@ LogicalResult TransposeOp::inferReturnTypes(
     SmallVectorImpl<Type> &results) {
   Adaptor adaptor(operands, attributes, properties, regions);
   auto shape = shapeOf(operands[0]);
-  ArrayRef<int64_t> permutation = adaptor.getPermutation();
+  auto attr =
+      inferenceAttr(adaptor.getPermutationAttr(), attributes, "permutation");
+  if (!attr)
+    return emitOptionalError(location, "requires attribute 'permutation'");
+  ArrayRef<int64_t> permutation = attr;
   SmallVector<bool> seen(shape.size(), false);
   SmallVector<int64_t> permuted;
   for (int64_t axis : permutation) {
@@ -108,7 +112,10 @@ LogicalResult ConcatOp::inferReturnTypes(
     DictionaryAttr attributes, OpaqueProperties properties, RegionRange regions,
     SmallVectorImpl<Type> &results) {
   Adaptor adaptor(operands, attributes, properties, regions);
-  int64_t axis = adaptor.getAxis();
+  auto attr = inferenceAttr(adaptor.getAxisAttr(), attributes, "axis");
+  if (!attr)
+    return emitOptionalError(location, "requires attribute 'axis'");
+  int64_t axis = attr.getInt();
   if (operands.empty())
     return emitOptionalError(location, "(C1) needs at least one operand");
   SmallVector<int64_t> shape(shapeOf(operands[0]));

@@ -39,6 +39,8 @@ LogicalResult ConstantOp::inferReturnTypes(
 
 OpFoldResult ConstantOp::fold(FoldAdaptor adaptor) { return getValue(); }
 
+void YieldOp::build(OpBuilder &, OperationState &) {}
+
 LogicalResult KernelOp::verify() {
   Block &block = getBody().front();
   if (block.getArgumentTypes() != getInputs().getTypes())
