@@ -21,9 +21,14 @@ static const Registry &getRegistry() {
     Registry result;
     addUnaryEvaluations(result);
     addElementwiseEvaluations(result);
+    addContractionEvaluations(result);
+    addPoolingEvaluations(result);
+    addNormalizationEvaluations(result);
+    addSoftmaxEvaluations(result);
     addReductionEvaluations(result);
     addShapeEvaluations(result);
     addIndexingEvaluations(result);
+    addTrainingEvaluations(result);
     addStructureEvaluations(result);
     addScalingEvaluations(result);
     return result;
