@@ -24,7 +24,8 @@ def MP_Dialect : Dialect {
 
     A result with a state role (`parameter`, `statistic`, `optimizer_state`, `loss_scale`,
     `step`) is the new value of the argument with the same role and name.
-    `mp.donate` (unit) on an argument lets the memory planner overwrite it.
+    `mp.donate` (unit) on an argument lets the memory planner overwrite it; `mp.initial` is the
+    value a state argument has in the first step, where that is neither zero nor a parameter's.
 
     **Pins.** The discardable attribute `mp.pin = "reason"` keeps an operation in FP32.
   }];
@@ -35,6 +36,7 @@ def MP_Dialect : Dialect {
     static constexpr llvm::StringLiteral kRoleAttrName = "mp.role";
     static constexpr llvm::StringLiteral kNameAttrName = "mp.name";
     static constexpr llvm::StringLiteral kDonateAttrName = "mp.donate";
+    static constexpr llvm::StringLiteral kInitialAttrName = "mp.initial";
     /// Operation attributes.
     static constexpr llvm::StringLiteral kPinAttrName = "mp.pin";
     /// What assign-precision decided: #mp.decision<precision, "reason">.
