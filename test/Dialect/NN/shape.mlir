@@ -21,7 +21,7 @@ func.func @shapes(%x: tensor<2x3x4xf16>) {
   %5 = nn.slice %x {starts = array<i64: 0, 2, 1>, steps = array<i64: 1, -2, 1>} : tensor<2x3x4xf16> to tensor<2x2x3xf16>
   // CHECK: nn.slice_grad
   %6 = nn.slice_grad %5 {starts = array<i64: 0, 2, 1>, steps = array<i64: 1, -2, 1>} : tensor<2x2x3xf16> to tensor<2x3x4xf16>
-  // CHECK: nn.pad %{{.*}} {high = array<i64: 0, 1, 0>, low = array<i64: 0, 1, 2>, mode = reflect} : tensor<2x3x4xf16> to tensor<2x5x6xf16>
+  // CHECK: nn.pad %{{.*}} {high = array<i64: 0, 1, 0>, low = array<i64: 0, 1, 2>, mode = #nn<pad_mode reflect>} : tensor<2x3x4xf16> to tensor<2x5x6xf16>
   %7 = nn.pad %x {low = array<i64: 0, 1, 2>, high = array<i64: 0, 1, 0>, mode = #nn<pad_mode reflect>} : tensor<2x3x4xf16> to tensor<2x5x6xf16>
   // CHECK: nn.pad_grad
   %8 = nn.pad_grad %7 {low = array<i64: 0, 1, 2>, high = array<i64: 0, 1, 0>, mode = #nn<pad_mode reflect>} : tensor<2x5x6xf16> to tensor<2x3x4xf16>
