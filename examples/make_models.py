@@ -104,11 +104,11 @@ def cnn():
 
 
 def underflow():
-    """A perceptron whose FP16 gradients vanish unless the loss is scaled.
+    """A perceptron for the underflow drill: examples/README.md says what to run on it.
 
-    The two hidden layers' gradients pass through a last layer with weights of about 1e-5;
-    the mean over the batch takes another factor. Without scaling they lie below 2^-25, half
-    of FP16's smallest subnormal number, and round to zero.
+    The hidden layers' gradients pass through a last layer whose weights are 1e-4 times their
+    usual size. With a loss of small weight on top, as an auxiliary loss or one in large units
+    has, they lie below 2^-25, half of FP16's smallest subnormal number, and round to zero.
     """
     g = Graph("underflow", seed=3)
     x = g.node("Flatten", ["image"], "flatten", axis=1)
