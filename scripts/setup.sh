@@ -46,7 +46,8 @@ install_packages() {
   command -v dpkg-query >/dev/null ||
     die "this script installs Debian packages; elsewhere install these yourself and pass --no-apt: ${packages[*]}"
   local installed missing=() p
-  installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
+  # dpkg-query fails when it knows nothing of one of them
+  installed=" $({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true; } |
     awk '$1 == "installed" {print $2}' | tr '\n' ' ') "
   for p in "${packages[@]}"; do
     [[ $installed == *" $p "* ]] || missing+=("$p")
