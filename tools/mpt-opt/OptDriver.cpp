@@ -36,14 +36,15 @@ static int
 writeOutput(StringRef file,
             llvm::function_ref<LogicalResult(raw_ostream &)> produce) {
   bool reported = false;
-  llvm::Error error = llvm::writeToOutput(file, [&](raw_ostream &os) -> llvm::Error {
-    if (failed(produce(os))) {
-      reported = true;
-      return llvm::createStringError("");
-    }
-    os.flush();
-    return llvm::Error::success();
-  });
+  llvm::Error error =
+      llvm::writeToOutput(file, [&](raw_ostream &os) -> llvm::Error {
+        if (failed(produce(os))) {
+          reported = true;
+          return llvm::createStringError("");
+        }
+        os.flush();
+        return llvm::Error::success();
+      });
   std::string text = llvm::toString(std::move(error));
   if (reported)
     return 1;

@@ -101,9 +101,9 @@ decltype(auto) dispatch(DType dtype, Callback &&callback) {
 }
 
 /// Converts `count` elements. Floats round to nearest even; a float becomes an
-/// integer towards zero, saturated, NaN as 0; an integer that does not fit wraps
-/// around (Dataset::bind checks before); a bool is "not zero". The pointers need
-/// no alignment and must not overlap.
+/// integer towards zero, saturated, NaN as 0; an integer that does not fit
+/// wraps around (Dataset::bind checks before); a bool is "not zero". The
+/// pointers need no alignment and must not overlap.
 void convertElements(DType from, const void *source, DType to, void *target,
                      size_t count);
 /// The same for a whole tensor.

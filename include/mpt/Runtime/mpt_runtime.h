@@ -1,17 +1,18 @@
-/*===- mpt_runtime.h - The runtime of compiled steps ---------------*- C -*-===//
+/*===- mpt_runtime.h - The runtime of compiled steps ---------------*- C
+ * -*-===//
  *
  * The C ABI that JIT-compiled and ahead-of-time compiled steps share: a thread
  * pool, an arena and an executor for schedules. Knows neither MLIR nor LLVM,
  * throws nothing, ends no process.
  *
  * A schedule is an array of launches. A launch calls one kernel with pointers
- * into the arena, split into chunks that run in parallel; the next launch starts
- * when all chunks have ended. The number of chunks depends on the pool's number
- * of threads alone, so a schedule gives the same bits every time for a fixed
- * number of threads, whatever thread runs which chunk.
+ * into the arena, split into chunks that run in parallel; the next launch
+ * starts when all chunks have ended. The number of chunks depends on the pool's
+ * number of threads alone, so a schedule gives the same bits every time for a
+ * fixed number of threads, whatever thread runs which chunk.
  *
- * Functions that can fail return NULL or a negative number and leave one line in
- * mpt_last_error().
+ * Functions that can fail return NULL or a negative number and leave one line
+ * in mpt_last_error().
  *
  *===----------------------------------------------------------------------===*/
 
@@ -55,12 +56,12 @@ MPT_RUNTIME_API void mpt_pool_destroy(mpt_pool *pool);
 
 MPT_RUNTIME_API int32_t mpt_pool_threads(const mpt_pool *pool);
 
-/* Calls fn(ctx, chunk, numChunks) for chunk = 0 ... numChunks-1 on the threads of
- * the pool and returns when all have returned. Everything written before the call
- * is visible to `fn`, everything `fn` writes is visible after it. One caller at a
- * time gets the threads: a nested or concurrent call runs its chunks itself.
- * Subnormal numbers are kept (x86: FTZ and DAZ are off) while `fn` runs. A NULL
- * pool means the caller alone. */
+/* Calls fn(ctx, chunk, numChunks) for chunk = 0 ... numChunks-1 on the threads
+ * of the pool and returns when all have returned. Everything written before the
+ * call is visible to `fn`, everything `fn` writes is visible after it. One
+ * caller at a time gets the threads: a nested or concurrent call runs its
+ * chunks itself. Subnormal numbers are kept (x86: FTZ and DAZ are off) while
+ * `fn` runs. A NULL pool means the caller alone. */
 typedef void (*mpt_parallel_fn)(void *ctx, int64_t chunk, int64_t numChunks);
 MPT_RUNTIME_API void mpt_parallel(mpt_pool *pool, mpt_parallel_fn fn, void *ctx,
                                   int64_t numChunks);
@@ -70,9 +71,9 @@ MPT_RUNTIME_API void mpt_parallel(mpt_pool *pool, mpt_parallel_fn fn, void *ctx,
  *===----------------------------------------------------------------------===*/
 
 /* `size` bytes of zeros, aligned to 64 bytes (to 2 MiB, and in huge pages where
- * the system has them, from 2 MiB on) and touched by the threads of the pool, so
- * that no step pays for page faults. NULL if `size` is negative or the memory
- * cannot be had. */
+ * the system has them, from 2 MiB on) and touched by the threads of the pool,
+ * so that no step pays for page faults. NULL if `size` is negative or the
+ * memory cannot be had. */
 MPT_RUNTIME_API void *mpt_arena_create(mpt_pool *pool, int64_t size);
 
 /* Gives the memory back. NULL is allowed. */
@@ -83,7 +84,8 @@ MPT_RUNTIME_API void mpt_arena_destroy(void *arena);
  *===----------------------------------------------------------------------===*/
 
 /* A compiled kernel. `args` are pointers to its arguments, which it only reads.
- * It does the share `chunk` of `numChunks` of the work; the shares are disjoint. */
+ * It does the share `chunk` of `numChunks` of the work; the shares are
+ * disjoint. */
 typedef void (*mpt_kernel_fn)(void **args, int64_t chunk, int64_t numChunks);
 
 typedef struct mpt_launch {
@@ -95,8 +97,8 @@ typedef struct mpt_launch {
 } mpt_launch;
 
 /* Runs the launches in order, each in min(threads, maxChunks) chunks (at least
- * one). Allocates nothing, except when a launch has more arguments than any that
- * this pool has run before. 0, or -1 when out of memory. */
+ * one). Allocates nothing, except when a launch has more arguments than any
+ * that this pool has run before. 0, or -1 when out of memory. */
 MPT_RUNTIME_API int32_t mpt_run_schedule(mpt_pool *pool, void *arena,
                                          const mpt_launch *launches,
                                          int64_t numLaunches);
@@ -143,20 +145,20 @@ typedef struct mpt_launch_check {
 typedef void (*mpt_report_fn)(void *context, int64_t launch,
                               const char *message);
 
-/* Runs a schedule like mpt_run_schedule, with the same results, and reports each
- * launch that
+/* Runs a schedule like mpt_run_schedule, with the same results, and reports
+ * each launch that
  *   - declares a read of bytes that nobody has written or whose owner is dead;
  *   - declares a write over bytes of another owner that is still alive;
  *   - writes a byte outside of the ranges it declares as written;
  *   - leaves a byte of them unwritten (ranges of mode READ_WRITE excepted);
  *   - gives results that depend on a byte it does not declare as read.
  * For the last three each launch runs twice, with all bytes that it does not
- * declare as read filled with 0xFF (NaN in every floating-point format) and then
- * with pseudo-random bytes; a kernel must therefore be deterministic. `live` lists the ranges
- * that hold data before the schedule begins (parameters, state, batch). Slow, and
- * needs memory: four times the arena.
- * Returns the number of violations (at most one per kind and launch), or -1 when
- * the tables are malformed or memory runs out. */
+ * declare as read filled with 0xFF (NaN in every floating-point format) and
+ * then with pseudo-random bytes; a kernel must therefore be deterministic.
+ * `live` lists the ranges that hold data before the schedule begins
+ * (parameters, state, batch). Slow, and needs memory: four times the arena.
+ * Returns the number of violations (at most one per kind and launch), or -1
+ * when the tables are malformed or memory runs out. */
 MPT_RUNTIME_API int64_t mpt_check_schedule(
     mpt_pool *pool, void *arena, int64_t arenaSize, const mpt_launch *launches,
     const mpt_launch_check *checks, int64_t numLaunches, const mpt_range *live,

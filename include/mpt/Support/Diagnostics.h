@@ -13,8 +13,8 @@ namespace mpt {
 /// "model.onnx: node 'conv1'", "step.mlir:12:3", or "" for an unknown location.
 std::string describeLocation(mlir::Location location);
 
-/// For as long as it lives, prints the context's errors and warnings to standard
-/// error as the tools' users expect them: one line
+/// For as long as it lives, prints the context's errors and warnings to
+/// standard error as the tools' users expect them: one line
 ///
 ///   model.onnx: node 'conv1' (Conv): what is wrong and what to do
 ///
