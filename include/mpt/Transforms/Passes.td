@@ -59,4 +59,76 @@ def VerifyLossScalingPass : Pass<"mpt-verify-loss-scaling", "::mlir::func::FuncO
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// Precision: these passes know the dialect mp and interfaces, no network operation
+//===----------------------------------------------------------------------===//
+
+def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
+  let summary = "Decide which operations run in 16 bits, and say why";
+  let description = [{
+    Reads `PrecisionOpInterface` and writes `mp.decision` on every operation with floating
+    tensors; changes nothing else. `mpt-insert-casts` carries the decisions out.
+
+    1. FP32 is fixed for: operations of class FP32, without the interface, pinned (`mp.pin`),
+       on other floats than f32, or with a constant that the low type cannot hold; everything
+       behind `mp.gradient` and `mp.unscale`; what reads the loss seed or the loss scale (2^24
+       is no FP16 number); what computes the loss after the last operation of class low.
+    2. Operations of class low are low.
+    3. Following and transparent operations connected to a low one, in either direction,
+       through operations of these two classes become low: their results take half the bytes.
+    4. Those that would move fewer elements through casts in FP32 go back to FP32, until none
+       is left.
+
+    A decision that stands from an earlier run whose casts were inserted is kept.
+    `fp32-ops` and `low-ops` hold operation names (`nn.softmax` or `softmax`) and regular
+    expressions that match whole node names (the names in the locations).
+  }];
+  let options = [
+    Option<"low", "low", "std::string", "\"f16\"", "the low type: f16 or bf16">,
+    Option<"keepIO", "keep-io", "bool", "true", "keep the types of inputs and outputs">,
+    ListOption<"fp32Ops", "fp32-ops", "std::string", "operations and nodes to keep in FP32">,
+    ListOption<"lowOps", "low-ops", "std::string", "operations and nodes to run in the low type">,
+  ];
+  let dependentDialects = ["::mpt::mp::MPDialect"];
+  let statistics = [
+    Statistic<"numLow", "low-ops", "Operations decided low">,
+    Statistic<"numFP32", "fp32-ops", "Operations decided FP32">,
+  ];
+}
+
+def InsertCastsPass : Pass<"mpt-insert-casts", "::mlir::func::FuncOp"> {
+  let summary = "Carry out the precision decisions: retype operations, insert casts";
+  let description = [{
+    An operation whose `mp.decision` is low gets all floating operands and results in the low
+    type, except those its interface pins. A result that may be wider (`isResultWidenable`) is
+    f32 where every user wants f32. One `mp.cast` per value and direction, right behind the
+    producer (at the start of the function for arguments), is shared by all users; constants are
+    re-typed instead, rounded to nearest even.
+
+    The function keeps its types unless mpt-assign-precision decided otherwise (`keep-io=false`).
+    No cast of the user is touched. Linear in the size of the function; twice is once.
+  }];
+  let options = [
+    Option<"widenResults", "widen-results", "bool", "true",
+      "let results be f32 where the operands are low; ONNX cannot say that">,
+  ];
+  let dependentDialects = ["::mpt::mp::MPDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numCasts", "casts", "Casts inserted">,
+    Statistic<"castBytes", "cast-bytes", "Bytes read by the casts inserted">,
+    Statistic<"numConstants", "constants", "Constants re-typed">,
+    Statistic<"numWidened", "widened-results", "Results left in FP32 behind low operands">,
+  ];
+}
+
+def PrintPrecisionPass : Pass<"mpt-print-precision", "::mlir::func::FuncOp"> {
+  let summary = "Print how many operations run in which precision, and the casts";
+  let description = [{
+    To standard output, one block per function; with `details`, one line per operation with the reason.
+  }];
+  let options = [
+    Option<"details", "details", "bool", "false", "list every operation with its reason">,
+  ];
+}
+
 #endif // MPT_TRANSFORMS_PASSES

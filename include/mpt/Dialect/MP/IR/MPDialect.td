@@ -41,6 +41,8 @@ def MP_Dialect : Dialect {
     static constexpr llvm::StringLiteral kPinAttrName = "mp.pin";
     /// What assign-precision decided: #mp.decision<precision, "reason">.
     static constexpr llvm::StringLiteral kDecisionAttrName = "mp.decision";
+    /// On a function: insert-casts has carried the decisions out.
+    static constexpr llvm::StringLiteral kCastsInsertedAttrName = "mp.casts_inserted";
   }];
 }
 

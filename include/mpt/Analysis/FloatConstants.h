@@ -1,0 +1,40 @@
+//===- FloatConstants.h - Constants in another floating-point type -*- C++
+//-*-===//
+
+#ifndef MPT_ANALYSIS_FLOATCONSTANTS_H
+#define MPT_ANALYSIS_FLOATCONSTANTS_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
+
+namespace mpt {
+
+/// What becomes of a constant in a narrower type.
+enum class ConstantFit {
+  /// Every finite value stays finite, and the largest keeps its magnitude.
+  Fits,
+  /// A finite value would become an infinity (-3.4e38 as FP16).
+  Overflows,
+  /// The largest value would become zero or lose most of its bits (an epsilon
+  /// of 1e-8 as FP16). Small values beside larger ones may vanish.
+  Vanishes,
+  /// The value cannot be read (bytes in a file that is not mapped).
+  Unknown,
+};
+
+/// The value of an operation with one floating tensor result that is a constant
+/// (trait ConstantLike); null for every other operation.
+mlir::ElementsAttr getFloatConstant(mlir::Operation *op);
+
+/// Reads the constant once. f32 values only: others are Unknown.
+ConstantFit classifyConstant(mlir::ElementsAttr value, mlir::FloatType type);
+
+/// The f32 constant rounded to `type` (to nearest even, overflow to infinity,
+/// subnormals kept); null when its value cannot be read.
+mlir::ElementsAttr convertConstant(mlir::ElementsAttr value,
+                                   mlir::FloatType type);
+
+} // namespace mpt
+
+#endif // MPT_ANALYSIS_FLOATCONSTANTS_H

@@ -1,0 +1,66 @@
+//===- PrecisionSummary.cpp - What runs in which precision
+//-----------------===//
+
+#include "mpt/Analysis/PrecisionSummary.h"
+
+#include "mpt/Analysis/PrecisionAssignment.h"
+#include "mpt/Dialect/MP/IR/MPDialect.h"
+
+using namespace mlir;
+using namespace mpt;
+
+static int64_t countBytes(Type type) {
+  auto shaped = cast<ShapedType>(type);
+  if (!shaped.hasStaticShape())
+    return 0;
+  return shaped.getNumElements() * (shaped.getElementTypeBitWidth() / 8);
+}
+
+static mp::DecisionAttr getDecision(Operation *op) {
+  return op->getAttrOfType<mp::DecisionAttr>(mp::MPDialect::kDecisionAttrName);
+}
+
+PrecisionSummary mpt::summarizePrecision(FunctionOpInterface function) {
+  PrecisionSummary summary;
+  function.walk([&](Operation *op) {
+    if (op == function.getOperation())
+      return;
+    if (auto cast = dyn_cast<mp::CastOp>(op)) {
+      ++summary.casts;
+      summary.castBytes += countBytes(cast.getInput().getType());
+    }
+    if (auto decision = getDecision(op))
+      ++(decision.getLow() ? summary.lowOps : summary.fp32Ops);
+    // The results of a region's operations are those of the operation around it
+    // or inside a kernel, where they are no tensors in memory.
+    if (op->getParentOp() != function.getOperation())
+      return;
+    for (Type type : op->getResultTypes())
+      if (isFloatTensor(type)) {
+        bool narrow = cast<ShapedType>(type).getElementTypeBitWidth() <= 16;
+        (narrow ? summary.lowBytes : summary.fp32Bytes) += countBytes(type);
+      }
+  });
+  return summary;
+}
+
+void mpt::printPrecision(FunctionOpInterface function, raw_ostream &os,
+                         bool details) {
+  PrecisionSummary summary = summarizePrecision(function);
+  os << "@" << function.getName() << ": " << summary.lowOps << " ops low, "
+     << summary.fp32Ops << " ops FP32, " << summary.casts << " casts of "
+     << summary.castBytes << " bytes; results: " << summary.lowBytes
+     << " bytes in 16 bits, " << summary.fp32Bytes << " bytes in FP32\n";
+  if (!details)
+    return;
+  function.walk([&](Operation *op) {
+    auto decision = getDecision(op);
+    if (!decision || op == function.getOperation())
+      return;
+    os << "  " << op->getName();
+    if (StringRef name = getNodeName(op->getLoc()); !name.empty())
+      os << " '" << name << "'";
+    os << ": " << (decision.getLow() ? "low" : "fp32") << ": "
+       << decision.getReason() << '\n';
+  });
+}

@@ -1,0 +1,215 @@
+//===- InsertCasts.cpp - Carry the precision decisions out
+//-----------------===//
+
+#include "mpt/Transforms/Passes.h"
+
+#include "RetypeOperation.h"
+#include "mpt/Analysis/FloatConstants.h"
+#include "mpt/Analysis/PrecisionAssignment.h"
+#include "mpt/Dialect/MP/IR/MPDialect.h"
+
+namespace mpt {
+#define GEN_PASS_DEF_INSERTCASTSPASS
+#include "mpt/Transforms/Passes.h.inc"
+} // namespace mpt
+
+using namespace mlir;
+using namespace mpt;
+using namespace mpt::mp;
+
+namespace {
+struct InsertCastsPass : mpt::impl::InsertCastsPassBase<InsertCastsPass> {
+  using Base::Base;
+
+  void runOnOperation() override;
+
+private:
+  FloatType wantedByUse(OpOperand &use);
+  bool mayStayWide(OpResult result);
+  void retypeResults(func::FuncOp function);
+  void retypeSignature(func::FuncOp function);
+  void serveUsers(Value value);
+  Value materialize(Value value, FloatType type);
+
+  /// The values that were f32 before this pass, in program order.
+  std::vector<Value> values;
+  Operation *lastArgumentCast = nullptr;
+};
+} // namespace
+
+static DecisionAttr getLowDecision(Operation *op) {
+  auto decision = op->getAttrOfType<DecisionAttr>(MPDialect::kDecisionAttrName);
+  return decision && decision.getLow() ? decision : DecisionAttr();
+}
+
+static Type withElement(Type type, Type element) {
+  return cast<ShapedType>(type).clone(element);
+}
+
+/// The element type the user of an f32 value wants.
+FloatType InsertCastsPass::wantedByUse(OpOperand &use) {
+  Operation *user = use.getOwner();
+  if (DecisionAttr decision = getLowDecision(user);
+      decision && isFlexibleOperand(use))
+    return cast<FloatType>(decision.getType());
+  if (user->hasTrait<OpTrait::ReturnLike>() &&
+      user->getParentOp() == getOperation()) {
+    auto decision = getOperation().getResultAttrOfType<DecisionAttr>(
+        use.getOperandNumber(), MPDialect::kDecisionAttrName);
+    if (decision && decision.getLow())
+      return cast<FloatType>(decision.getType());
+  }
+  return Float32Type::get(&getContext());
+}
+
+/// The sum is FP32 anyway and nobody wants it narrower.
+bool InsertCastsPass::mayStayWide(OpResult result) {
+  auto interface = cast<PrecisionOpInterface>(result.getOwner());
+  return widenResults &&
+         interface.isResultWidenable(result.getResultNumber()) &&
+         !result.use_empty() &&
+         llvm::all_of(result.getUses(),
+                      [&](OpOperand &use) { return wantedByUse(use).isF32(); });
+}
+
+void InsertCastsPass::retypeResults(func::FuncOp function) {
+  for (Block &block : function.getBody()) {
+    for (BlockArgument argument : block.getArguments())
+      if (isF32Tensor(argument.getType()))
+        values.push_back(argument);
+    for (Operation &op : block) {
+      DecisionAttr decision = getLowDecision(&op);
+      for (OpResult result : op.getResults()) {
+        if (!isF32Tensor(result.getType()))
+          continue;
+        values.push_back(result);
+        if (!decision || !isFlexibleResult(result))
+          continue;
+        if (mayStayWide(result))
+          ++numWidened;
+        else
+          result.setType(withElement(result.getType(), decision.getType()));
+      }
+    }
+  }
+}
+
+/// Types of inputs that mpt-assign-precision chose (keep-io=false).
+void InsertCastsPass::retypeSignature(func::FuncOp function) {
+  for (BlockArgument argument : function.getArguments()) {
+    auto decision = function.getArgAttrOfType<DecisionAttr>(
+        argument.getArgNumber(), MPDialect::kDecisionAttrName);
+    if (decision && decision.getLow() && isF32Tensor(argument.getType()))
+      argument.setType(withElement(argument.getType(), decision.getType()));
+  }
+}
+
+/// The value in another element type: a constant anew, else a cast right behind
+/// the producer.
+Value InsertCastsPass::materialize(Value value, FloatType type) {
+  Type newType = withElement(value.getType(), type);
+  OpBuilder builder(&getContext());
+  builder.setInsertionPointAfterValue(value);
+  Operation *producer = value.getDefiningOp();
+  if (ElementsAttr constant = getFloatConstant(producer))
+    if (ElementsAttr converted = convertConstant(constant, type))
+      if (Operation *op = producer->getDialect()->materializeConstant(
+              builder, converted, newType, value.getLoc())) {
+        ++numConstants;
+        return op->getResult(0);
+      }
+  // A widening by the compiler is exact: go back behind it.
+  if (auto widening = value.getDefiningOp<mp::CastOp>();
+      widening && widening.getInput().getType() == newType)
+    return widening.getInput();
+  ++numCasts;
+  auto shaped = cast<ShapedType>(value.getType());
+  if (shaped.hasStaticShape())
+    castBytes +=
+        shaped.getNumElements() * (shaped.getElementTypeBitWidth() / 8);
+  // The casts of arguments stand in the order of the arguments.
+  if (isa<BlockArgument>(value) && lastArgumentCast &&
+      lastArgumentCast->getBlock() == value.getParentBlock())
+    builder.setInsertionPointAfter(lastArgumentCast);
+  auto narrow = mp::CastOp::create(builder, value.getLoc(), newType, value);
+  if (isa<BlockArgument>(value))
+    lastArgumentCast = narrow;
+  return narrow;
+}
+
+/// Gives every user of a value that was f32 the type it wants.
+void InsertCastsPass::serveUsers(Value value) {
+  auto type = cast<FloatType>(getElementTypeOrSelf(value.getType()));
+  llvm::SmallVector<std::pair<OpOperand *, FloatType>> wanting;
+  llvm::SmallDenseMap<Type, Value, 2> made;
+  SmallVector<mp::CastOp> redundant;
+  for (OpOperand &use : value.getUses()) {
+    if (auto cast = dyn_cast<mp::CastOp>(use.getOwner())) {
+      // A compiler's cast takes what it gets.
+      if (cast.getType() == value.getType())
+        redundant.push_back(cast);
+      else
+        made.insert({getElementTypeOrSelf(cast.getType()), cast.getResult()});
+      continue;
+    }
+    FloatType wanted = wantedByUse(use);
+    if (wanted != type)
+      wanting.push_back({&use, wanted});
+  }
+  for (mp::CastOp cast : redundant) {
+    cast.replaceAllUsesWith(value);
+    cast.erase();
+  }
+  // The list of uses is newest first; casts are to be made in program order.
+  for (auto [use, wanted] : llvm::reverse(wanting)) {
+    Value &narrow = made[wanted];
+    if (!narrow) {
+      narrow = materialize(value, wanted);
+    } else if (auto cast = narrow.getDefiningOp<mp::CastOp>();
+               cast && cast.getInput() == value) {
+      // It may have stood behind this user.
+      if (Operation *producer = value.getDefiningOp())
+        cast->moveAfter(producer);
+      else
+        cast->moveBefore(&value.getParentBlock()->front());
+    }
+    use->set(narrow);
+  }
+}
+
+void InsertCastsPass::runOnOperation() {
+  func::FuncOp function = getOperation();
+  if (function.isDeclaration())
+    return markAllAnalysesPreserved();
+  std::vector<Operation *> lowOps;
+  bool decided = false;
+  for (Block &block : function.getBody())
+    for (Operation &op : block) {
+      decided |= op.hasAttr(MPDialect::kDecisionAttrName);
+      if (getLowDecision(&op))
+        lowOps.push_back(&op);
+    }
+  if (!decided)
+    return markAllAnalysesPreserved();
+
+  values.clear();
+  lastArgumentCast = nullptr;
+  retypeResults(function);
+  retypeSignature(function);
+  for (Value value : values)
+    serveUsers(value);
+  for (Value value : values)
+    if (Operation *op = value.getDefiningOp();
+        op && op->use_empty() && op->hasTrait<OpTrait::ConstantLike>())
+      op->erase();
+  for (Operation *op : lowOps)
+    retypeBody(op);
+
+  Operation *terminator = function.getBody().back().getTerminator();
+  if (terminator->hasTrait<OpTrait::ReturnLike>())
+    function.setType(FunctionType::get(
+        &getContext(), function.getBody().front().getArgumentTypes(),
+        terminator->getOperandTypes()));
+  function->setAttr(MPDialect::kCastsInsertedAttrName,
+                    UnitAttr::get(&getContext()));
+}
