@@ -6,6 +6,134 @@
 include "mlir/Pass/PassBase.td"
 
 //===----------------------------------------------------------------------===//
+// From a forward function to a training step
+//===----------------------------------------------------------------------===//
+
+def AttachLossPass : Pass<"mpt-attach-loss", "::mlir::ModuleOp"> {
+  let summary = "Compute a loss from the outputs and new label arguments";
+  let description = [{
+    Adds to the forward function the arguments the loss needs (role `label`, behind the inputs)
+    and the loss as its first result (role `loss`, a scalar f32). `loss` is an expression over
+    names of outputs and names of the data the labels come from:
+
+        cross_entropy(logits, labels, axis=-1, ignore_index=-100, weights=none, reduction=mean)
+        mse(output, target, reduction=mean)     l1(...)     bce_with_logits(...)
+        cross_entropy(logits, labels) + 0.4*cross_entropy(aux_logits, labels)
+        loss                      the name of an output that is the loss already
+
+    Labels of `cross_entropy` are i64 in the output's shape without the class axis, other labels
+    have the output's shape in f32. A label that is an input of the model already is used. Losses
+    are computed in f32 (f64 outputs: in f64 and rounded at the end). `reduction` is mean or sum.
+
+    ```mlir
+    func.func @forward(%x: tensor<8x4xf32> {mp.name = "x", mp.role = #mp.role<input>})
+        -> (tensor<8x3xf32> {mp.name = "logits", mp.role = #mp.role<output>})
+    ```
+    with `loss="cross_entropy(logits, labels)"` becomes
+    ```mlir
+    func.func @forward(%x: tensor<8x4xf32> {...},
+                       %labels: tensor<8xi64> {mp.name = "labels", mp.role = #mp.role<label>})
+        -> (tensor<f32> {mp.name = "loss", mp.role = #mp.role<loss>}, tensor<8x3xf32> {...})
+    ```
+    Works on the function that has outputs and no loss; `function` names it where there are
+    several.
+  }];
+  let options = [
+    Option<"loss", "loss", "std::string", "\"\"", "the loss, as an expression over output and label names">,
+    Option<"function", "function", "std::string", "\"\"", "the function to work on">,
+  ];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+}
+
+def DifferentiatePass : Pass<"mpt-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Append the gradient of the loss for every trained parameter";
+  let description = [{
+    Reverse-mode differentiation on tensor operations. Every function with a loss and without
+    gradients gets one more result per trained parameter (role `gradient`, named after it), in the
+    order of the arguments. The backward graph starts at `mp.loss_seed` and ends in one
+    `mp.gradient` per parameter.
+
+    Operations bring their rules with `DifferentiableOpInterface`; the trait `NonDifferentiable`
+    ends a path; anything else between a trained parameter and the loss is an error that names
+    operation and ONNX node. Only paths from trained parameters to the loss are followed. A value
+    used n times takes n-1 `nn.add`; gradients in a broadcast shape are summed down here, once for
+    all operations. A trained parameter that the loss does not depend on gets a warning and a zero
+    gradient.
+
+    `wrt` names what to differentiate by (names or regexes, comma-separated, parameters and float
+    inputs alike); by default the arguments whose `nn.parameter` is trainable.
+
+    ```mlir
+    %0 = nn.mul %w, %w : ...                 %0 = nn.mul %w, %w : ...
+    return %loss                             %1 = mp.loss_seed : tensor<f32>
+                                      ==>    %2 = nn.mul %1, %w : ...
+                                             %3 = nn.mul %1, %w : ...
+                                             %4 = nn.add %2, %3 : ...
+                                             %5 = mp.gradient %4 of "w" : tensor<f32>
+                                             return %loss, %5
+    ```
+  }];
+  let options = [
+    Option<"wrt", "wrt", "std::string", "\"\"", "names or regexes of arguments; default: the trained parameters">,
+  ];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+}
+
+def AttachOptimizerPass : Pass<"mpt-attach-optimizer", "::mlir::ModuleOp"> {
+  let summary = "Turn a function with gradients into a training step";
+  let description = [{
+    Every function with gradients is renamed to `@train_step`: its gradients stop being results
+    and feed one optimizer operation per trained parameter.
+
+        sgd(lr, momentum=0, dampening=0, nesterov=false, weight_decay=0)
+        adam(lr=1e-3, betas=(0.9,0.999), eps=1e-8, weight_decay=0)
+        adamw(lr=1e-3, betas=(0.9,0.999), eps=1e-8, weight_decay=0.01)
+
+    with PyTorch's formulas and defaults. New arguments: `step` (i64, steps applied so far),
+    `learning_rate` (f32; `lr` is kept as its `mp.initial`) and the optimizer's state
+    (`<parameter>.momentum`, or `.exp_avg` and `.exp_avg_sq`). New results, each an `mp.update`:
+    trained parameters, state, running statistics of batch norm, step (which `nn.dropout` then reads); and `grad_norm` (metric), the
+    global 2-norm of all gradients. With `clip-norm` C > 0 gradients are multiplied by
+    min(1, C / (norm + 1e-6)) (PyTorch's clip_grad_norm_). State arguments carry `mp.donate`; every
+    operation built carries `mp.pin`, so it stays FP32.
+
+    ```mlir
+    %g = mp.gradient %0 of "w" : tensor<4xf32>
+    return %loss, %g
+    ```
+    becomes
+    ```mlir
+    %g = mp.gradient %0 of "w" : tensor<4xf32>
+    %new, %v = nn.sgd %w, %g, %w.momentum, %learning_rate, %t {momentum = 0.9, mp.pin = "optimizer"} : ...
+    %w.next = mp.update %w to %new : tensor<4xf32>
+    ...
+    return %loss, %w.next, %v.next, %step.next, %grad_norm
+    ```
+  }];
+  let options = [
+    Option<"optimizer", "optimizer", "std::string", "\"\"", "sgd(...), adam(...) or adamw(...)">,
+    Option<"clipNorm", "clip-norm", "double", "0.0", "bound of the global gradient norm; 0: none">,
+  ];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+}
+
+def InferenceModePass : Pass<"mpt-inference-mode", "::mlir::ModuleOp"> {
+  let summary = "Add @eval: the forward function with batch norm and dropout in inference mode";
+  let description = [{
+    Clones every function with outputs that is no training step (run it before
+    `mpt-differentiate`) as `@eval`, where `nn.batch_norm_training` becomes
+    `nn.batch_norm_inference` on the running statistics and `nn.dropout` becomes its operand.
+    The clone carries `mp.evaluation`; passes that build training steps leave it alone.
+
+    ```mlir
+    %0:5 = nn.batch_norm_training %x, %s, %b, %m, %v ==> %0 = nn.batch_norm_inference %x, %s, %b, %m, %v
+    %1, %mask = nn.dropout %0 {...}                      // uses of %1 read %0
+    ```
+  }];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+}
+
+//===----------------------------------------------------------------------===//
 // Loss scaling: these passes know the dialect mp and interfaces, no network operation
 //===----------------------------------------------------------------------===//
 

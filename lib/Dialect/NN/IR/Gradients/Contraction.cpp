@@ -7,6 +7,18 @@ using namespace mlir;
 using namespace mpt;
 using namespace mpt::nn;
 
+/// `[..., R, C]` as `[rows, C]`.
+static Value flattenRows(OpBuilder &builder, Location loc, Value matrix) {
+  auto type = tensorOf(matrix);
+  int64_t rows = 1;
+  for (int64_t extent : type.getShape().drop_back())
+    rows *= extent;
+  return ReshapeOp::create(builder, loc,
+                           RankedTensorType::get({rows, type.getShape().back()},
+                                                 type.getElementType()),
+                           matrix);
+}
+
 LogicalResult MatMulOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                       ArrayRef<bool> wanted,
                                       SmallVectorImpl<Value> &operandGrads) {
@@ -24,9 +36,17 @@ LogicalResult MatMulOp::buildGradient(OpBuilder &builder, ValueRange grads,
   if (wanted[0])
     operandGrads[0] =
         tl ? product(rhs, dy, tr, true) : product(dy, rhs, false, !tr);
-  if (wanted[1])
+  if (wanted[1]) {
+    // A matrix shared by all batches: one long product instead of one per
+    // batch and a sum over them.
+    if (shapeOf(rhs).size() == 2 && shapeOf(lhs).size() > 2 && !tl &&
+        tensorOf(lhs).hasStaticShape() && tensorOf(dy).hasStaticShape()) {
+      lhs = flattenRows(builder, getLoc(), lhs);
+      dy = flattenRows(builder, getLoc(), dy);
+    }
     operandGrads[1] =
         tr ? product(dy, lhs, true, tl) : product(lhs, dy, !tl, false);
+  }
   return success();
 }
 

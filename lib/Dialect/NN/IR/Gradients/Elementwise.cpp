@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GradientRules.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mpt;
@@ -111,6 +112,13 @@ MPT_UNARY_RULE(ErfOp,
                a.mul(dy, a.mul(a.constant(x, 1.1283791670955125739),
                                ExpOp::create(builder, getLoc(), x.getType(),
                                              a.neg(a.mul(x, x))))))
+/// d/dx x / (1 + |x|) = 1 / (1 + |x|)^2.
+static Value softsignGradient(const Arithmetic &a, Value dy, Value x) {
+  Value denominator =
+      a.add(AbsOp::create(a.b, a.loc, x.getType(), x), a.constant(x, 1));
+  return a.div(dy, a.mul(denominator, denominator));
+}
+MPT_UNARY_RULE(SoftsignOp, softsignGradient(a, dy, x))
 #undef MPT_UNARY_RULE
 
 LogicalResult CastOp::buildGradient(OpBuilder &builder, ValueRange grads,
@@ -165,6 +173,40 @@ MPT_BINARY_RULE(MaxOp, winnersShare(a, dy, l, r, ComparePredicate::GT),
                 winnersShare(a, dy, r, l, ComparePredicate::GT))
 #undef MPT_BINARY_RULE
 
+/// The value of a splat constant.
+static std::optional<double> getSplat(Value value) {
+  DenseElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
+    return std::nullopt;
+  if (isa<FloatType>(elements.getElementType()))
+    return elements.getSplatValue<APFloat>().convertToDouble();
+  if (elements.getElementType().isSignlessInteger())
+    return elements.getSplatValue<APInt>().signedRoundToDouble();
+  return std::nullopt;
+}
+
+/// dy times the slope y x^(y-1) of a power in its base.
+static Value powBaseGradient(const Arithmetic &a, Value dy, Value base,
+                             Value exponent, std::optional<double> constant) {
+  auto power = [&](Value e) -> Value {
+    return PowOp::create(a.b, a.loc, base, e);
+  };
+  if (constant == 0.0)
+    return {};
+  if (constant == 1.0)
+    return dy;
+  if (constant == 2.0)
+    return a.mul(a.mul(dy, a.constant(base, 2)), base);
+  if (constant)
+    return a.mul(dy, a.mul(a.constant(base, *constant),
+                           power(a.constant(base, *constant - 1))));
+  // 0 where the exponent is 0: 0 * inf is not meant at x = 0.
+  Value zero = a.constant(base, 0);
+  Value slope = a.mul(exponent, power(a.sub(exponent, a.constant(base, 1))));
+  slope = a.where(a.compare(ComparePredicate::EQ, exponent, zero), zero, slope);
+  return a.mul(dy, slope);
+}
+
 LogicalResult PowOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                    ArrayRef<bool> wanted,
                                    SmallVectorImpl<Value> &operandGrads) {
@@ -174,16 +216,9 @@ LogicalResult PowOp::buildGradient(OpBuilder &builder, ValueRange grads,
     return success();
   Arithmetic a{builder, getLoc()};
   Value base = getLhs(), exponent = castLike(builder, getLoc(), getRhs(), base);
-  if (wanted[0]) {
-    // y x^(y-1), and 0 where the exponent is 0: 0 * inf is not meant at x = 0.
-    Value power = PowOp::create(builder, getLoc(), base,
-                                a.sub(exponent, a.constant(base, 1)));
-    Value slope = a.mul(exponent, power);
-    Value zero = a.constant(base, 0);
-    slope =
-        a.where(a.compare(ComparePredicate::EQ, exponent, zero), zero, slope);
-    operandGrads[0] = a.mul(dy, slope);
-  }
+  if (wanted[0])
+    operandGrads[0] =
+        powBaseGradient(a, dy, base, exponent, getSplat(getRhs()));
   if (wanted[1] && isa<FloatType>(getElementTypeOrSelf(getRhs()))) {
     // x^y log x, and 0 where x <= 0: there the power has no derivative in y.
     Value zero = a.constant(base, 0);

@@ -25,6 +25,15 @@ inline mlir::Value scalarLike(mlir::OpBuilder &builder, mlir::Location loc,
   return createScalar(builder, loc, like.getType(), value);
 }
 
+/// Reports that a part of an operation has no derivative; `remedy` is what the
+/// user can do.
+inline llvm::LogicalResult missingDerivative(mlir::Operation *op,
+                                             llvm::StringRef part,
+                                             llvm::StringRef remedy) {
+  return op->emitOpError() << "has no derivative for " << part << "; "
+                           << remedy;
+}
+
 } // namespace mpt::nn
 
 #endif // MPT_LIB_DIALECT_NN_IR_GRADIENTS_GRADIENTRULES_H

@@ -15,6 +15,17 @@ static void assignNormGradients(ValueRange gradients, ArrayRef<bool> wanted,
       operandGrads[i] = gradient;
 }
 
+/// Statistics are results for the operation's own derivative and for the
+/// running averages; nothing flows back through them.
+static LogicalResult rejectStatistics(Operation *op, ValueRange grads) {
+  for (Value grad : grads.drop_front())
+    if (grad)
+      return missingDerivative(
+          op, "the statistics it returns",
+          "compute them with reductions where the loss needs them");
+  return success();
+}
+
 // With fixed statistics the normalization is linear in x, per channel:
 // y = x a + (bias - mean a) with a = scale / sqrt(variance + epsilon).
 LogicalResult
@@ -78,6 +89,8 @@ BatchNormTrainingOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                    ArrayRef<bool> wanted,
                                    SmallVectorImpl<Value> &operandGrads) {
   operandGrads.assign(5, Value());
+  if (failed(rejectStatistics(*this, grads)))
+    return failure();
   if (!grads[0])
     return success();
   // The running statistics are state: no gradient goes through them.
@@ -92,6 +105,8 @@ LogicalResult LayerNormOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                          ArrayRef<bool> wanted,
                                          SmallVectorImpl<Value> &operandGrads) {
   operandGrads.assign(getNumOperands(), Value());
+  if (failed(rejectStatistics(*this, grads)))
+    return failure();
   if (!grads[0])
     return success();
   auto gradient =
@@ -105,6 +120,8 @@ LogicalResult RMSNormOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                        ArrayRef<bool> wanted,
                                        SmallVectorImpl<Value> &operandGrads) {
   operandGrads.assign(2, Value());
+  if (failed(rejectStatistics(*this, grads)))
+    return failure();
   if (!grads[0])
     return success();
   auto gradient = RMSNormGradOp::create(builder, getLoc(), grads[0], getInput(),
@@ -117,6 +134,8 @@ LogicalResult GroupNormOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                          ArrayRef<bool> wanted,
                                          SmallVectorImpl<Value> &operandGrads) {
   operandGrads.assign(3, Value());
+  if (failed(rejectStatistics(*this, grads)))
+    return failure();
   if (!grads[0])
     return success();
   auto gradient =

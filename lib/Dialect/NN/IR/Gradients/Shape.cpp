@@ -35,6 +35,9 @@ MPT_SHAPE_RULE(ExpandOp, dy)
 MPT_SHAPE_RULE(SliceOp,
                SliceGradOp::create(builder, getLoc(), getInput().getType(), dy,
                                    getStarts(), getSteps()))
+MPT_SHAPE_RULE(SliceGradOp,
+               SliceOp::create(builder, getLoc(), getDy().getType(), dy,
+                               getStarts(), getSteps()))
 MPT_SHAPE_RULE(PadOp, PadGradOp::create(builder, getLoc(), getInput().getType(),
                                         dy, getLow(), getHigh(), getMode()))
 

@@ -12,6 +12,8 @@ SoftmaxCrossEntropyOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                      ArrayRef<bool> wanted,
                                      SmallVectorImpl<Value> &operandGrads) {
   operandGrads.assign(getNumOperands(), Value());
+  if (getWeights() && wanted[2])
+    return missingDerivative(*this, "its class weights", "freeze them");
   if (!wanted[0])
     return success();
   if (grads[0])

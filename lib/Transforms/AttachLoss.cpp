@@ -1,0 +1,289 @@
+//===- AttachLoss.cpp - Compute a loss from outputs and labels ------------===//
+
+#include "mpt/Transforms/Passes.h"
+
+#include "NameSelector.h"
+#include "StepFunction.h"
+#include "mpt/Dialect/NN/IR/NNDialect.h"
+#include "mpt/Support/CallExpression.h"
+
+namespace mpt {
+#define GEN_PASS_DEF_ATTACHLOSSPASS
+#include "mpt/Transforms/Passes.h.inc"
+} // namespace mpt
+
+using namespace mlir;
+using namespace mpt;
+
+namespace {
+
+/// Builds one loss expression in one function.
+class LossBuilder {
+public:
+  LossBuilder(func::FuncOp function, const CallExpression &expression)
+      : function(function), step(function), expression(expression),
+        builder(step.getReturn()) {
+    for (BlockArgument argument : function.getArguments()) {
+      unsigned index = argument.getArgNumber();
+      auto role = mp::getArgRole(function, index);
+      if (role != mp::Role::Input && role != mp::Role::Label)
+        continue;
+      inputs[mp::getArgName(function, index)] = argument;
+      behindInputs = index + 1;
+    }
+  }
+
+  LogicalResult run();
+
+private:
+  FailureOr<Value> buildTerm(const CallTerm &term);
+  FailureOr<Value> buildCrossEntropy(const CallTerm &term);
+  template <typename LossOp>
+  FailureOr<Value> buildPairLoss(const CallTerm &term);
+  FailureOr<Value> useOutput(const CallTerm &term);
+
+  /// The output of that name, in f32 unless it is f64.
+  FailureOr<Value> getOutput(StringRef name);
+  /// The argument of that name, made where there is none.
+  FailureOr<Value> getLabel(StringRef name, RankedTensorType type);
+  Value cast(Value value, Type elementType);
+
+  InFlightDiagnostic error() {
+    return function.emitError() << "loss '" << expression.text << "': ";
+  }
+
+  func::FuncOp function;
+  StepFunction step;
+  const CallExpression &expression;
+  OpBuilder builder;
+  llvm::StringMap<BlockArgument> inputs, labels;
+  unsigned behindInputs = 0;
+};
+
+} // namespace
+
+Value LossBuilder::cast(Value value, Type elementType) {
+  auto type = ::cast<RankedTensorType>(value.getType());
+  if (type.getElementType() == elementType)
+    return value;
+  return nn::CastOp::create(builder, function.getLoc(),
+                            RankedTensorType::get(type.getShape(), elementType),
+                            value);
+}
+
+FailureOr<Value> LossBuilder::getOutput(StringRef name) {
+  std::vector<std::string> known;
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    if (mp::getResultRole(function, i) != mp::Role::Output)
+      continue;
+    known.push_back(mp::getResultName(function, i).str());
+    if (known.back() != name)
+      continue;
+    Value value = step.getReturn().getOperand(i);
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || !type.hasStaticShape() ||
+        !isa<FloatType>(type.getElementType()))
+      return error() << "output '" << name << "' has type " << value.getType()
+                     << ", a loss needs a float tensor of static shape";
+    return cast(value, type.getElementType().isF64() ? type.getElementType()
+                                                     : builder.getF32Type());
+  }
+  return error() << "there is no output '" << name
+                 << "'; outputs are: " << listNames(known, 16);
+}
+
+FailureOr<Value> LossBuilder::getLabel(StringRef name, RankedTensorType type) {
+  auto reject = [&](Type present) -> LogicalResult {
+    return error() << "'" << name << "' has type " << present
+                   << " where the loss needs " << type;
+  };
+  if (BlockArgument label = labels.lookup(name)) {
+    if (label.getType() != type)
+      return reject(label.getType());
+    return Value(label);
+  }
+  if (BlockArgument input = inputs.lookup(name)) {
+    if (input.getType() != type)
+      return reject(input.getType());
+    return Value(input);
+  }
+  BlockArgument label = step.addArgument(type, mp::Role::Label, name,
+                                         behindInputs + labels.size());
+  labels[name] = label;
+  return Value(label);
+}
+
+FailureOr<Value> LossBuilder::buildCrossEntropy(const CallTerm &term) {
+  CallArguments args(expression, term);
+  std::string outputName = args.requireName("logits");
+  std::string labelName = args.requireName("labels");
+  int64_t axis = args.getInteger("axis", -1);
+  int64_t ignoreIndex = args.getInteger("ignore_index", -100);
+  std::string weightsName = args.getName("weights", "none");
+  std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
+  std::string message;
+  if (!args.finish(message)) {
+    function.emitError() << message;
+    return failure();
+  }
+  auto logits = getOutput(outputName);
+  if (failed(logits))
+    return failure();
+  auto type = ::cast<RankedTensorType>(logits->getType());
+  if (axis < -type.getRank() || axis >= type.getRank())
+    return error() << "axis " << axis << " does not fit output '" << outputName
+                   << "' of type " << type;
+  if (axis < 0)
+    axis += type.getRank();
+  auto labels = getLabel(
+      labelName,
+      RankedTensorType::get(nn::getReducedShape(type.getShape(), axis, false),
+                            builder.getI64Type()));
+  if (failed(labels))
+    return failure();
+  Value weights;
+  if (weightsName != "none") {
+    auto given =
+        getLabel(weightsName, RankedTensorType::get({type.getDimSize(axis)},
+                                                    type.getElementType()));
+    if (failed(given))
+      return failure();
+    weights = *given;
+  }
+  auto loss = nn::SoftmaxCrossEntropyOp::create(
+      builder, function.getLoc(), *logits, *labels, weights,
+      builder.getI64IntegerAttr(axis), builder.getI64IntegerAttr(ignoreIndex),
+      nn::LossReductionAttr::get(builder.getContext(),
+                                 reduction == "sum" ? nn::LossReduction::Sum
+                                                    : nn::LossReduction::Mean));
+  return loss.getLoss();
+}
+
+template <typename LossOp>
+FailureOr<Value> LossBuilder::buildPairLoss(const CallTerm &term) {
+  CallArguments args(expression, term);
+  std::string outputName = args.requireName("output");
+  std::string targetName = args.requireName("target");
+  std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
+  std::string message;
+  if (!args.finish(message)) {
+    function.emitError() << message;
+    return failure();
+  }
+  auto output = getOutput(outputName);
+  if (failed(output))
+    return failure();
+  auto target =
+      getLabel(targetName, ::cast<RankedTensorType>(output->getType()));
+  if (failed(target))
+    return failure();
+  auto loss = LossOp::create(
+      builder, function.getLoc(), *output, *target,
+      nn::LossReductionAttr::get(builder.getContext(),
+                                 reduction == "sum" ? nn::LossReduction::Sum
+                                                    : nn::LossReduction::Mean));
+  return loss.getLoss();
+}
+
+FailureOr<Value> LossBuilder::useOutput(const CallTerm &term) {
+  auto output = getOutput(term.name);
+  if (failed(output))
+    return failure();
+  auto type = ::cast<RankedTensorType>(output->getType());
+  if (type.getNumElements() != 1)
+    return error() << "output '" << term.name << "' of type " << type
+                   << " is no loss: it has more than one element";
+  if (type.getRank() == 0)
+    return *output;
+  return Value(nn::ReshapeOp::create(
+      builder, function.getLoc(),
+      RankedTensorType::get({}, type.getElementType()), *output));
+}
+
+FailureOr<Value> LossBuilder::buildTerm(const CallTerm &term) {
+  if (!term.hasParentheses)
+    return useOutput(term);
+  if (term.name == "cross_entropy")
+    return buildCrossEntropy(term);
+  if (term.name == "mse")
+    return buildPairLoss<nn::MSELossOp>(term);
+  if (term.name == "l1")
+    return buildPairLoss<nn::L1LossOp>(term);
+  if (term.name == "bce_with_logits")
+    return buildPairLoss<nn::BCEWithLogitsLossOp>(term);
+  function.emitError() << expression.diagnose(
+      term.offset, "there is no loss '" + term.name +
+                       "'; use cross_entropy, mse, l1, bce_with_logits or the "
+                       "name of an output that is a loss");
+  return failure();
+}
+
+LogicalResult LossBuilder::run() {
+  Value loss;
+  for (const CallTerm &term : expression.terms) {
+    auto built = buildTerm(term);
+    if (failed(built))
+      return failure();
+    Value value = cast(*built, builder.getF32Type());
+    if (term.coefficient != 1.0)
+      value = nn::MulOp::create(builder, function.getLoc(), value,
+                                nn::createScalar(builder, function.getLoc(),
+                                                 value.getType(),
+                                                 term.coefficient));
+    loss =
+        loss ? Value(nn::AddOp::create(builder, function.getLoc(), loss, value))
+             : value;
+  }
+  step.addResult(loss, mp::Role::Loss, "loss", /*front=*/true);
+  step.finish();
+  return success();
+}
+
+namespace {
+
+struct AttachLossPass : mpt::impl::AttachLossPassBase<AttachLossPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    std::string message;
+    auto expression = CallExpression::parse(loss.getValue(), message);
+    if (!expression) {
+      emitError(getOperation().getLoc()) << message;
+      return signalPassFailure();
+    }
+    func::FuncOp target = findFunction();
+    if (!target || failed(LossBuilder(target, *expression).run()))
+      signalPassFailure();
+  }
+
+private:
+  /// The function to work on; reports when there is none, or several.
+  func::FuncOp findFunction() {
+    SmallVector<func::FuncOp> candidates;
+    if (failed(collectFunctions(getOperation(), mp::Role::Output, candidates)))
+      return {};
+    llvm::erase_if(candidates, [&](func::FuncOp candidate) {
+      return (!function.empty() && candidate.getName() != function) ||
+             (function.empty() && hasResult(candidate, mp::Role::Loss));
+    });
+    if (candidates.size() == 1) {
+      if (!hasResult(candidates[0], mp::Role::Loss))
+        return candidates[0];
+      candidates[0].emitError("has a loss already");
+      return {};
+    }
+    auto diagnostic = emitError(getOperation().getLoc());
+    if (!candidates.empty())
+      diagnostic << "several functions have outputs; choose one with the "
+                    "option 'function'";
+    else if (function.empty())
+      diagnostic << "no function has outputs and no loss yet: results need "
+                    "mp.role = #mp.role<output> and mp.name";
+    else
+      diagnostic << "there is no function '" << function.getValue()
+                 << "' with outputs";
+    return {};
+  }
+};
+
+} // namespace
