@@ -11,14 +11,12 @@
 #include "mlir/InitAllExtensions.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
-#include "mpt/Interfaces/UpstreamModels.h"
 
 namespace mpt {
 
-/// MPT's own dialects, and its interfaces on upstream operations.
+/// MPT's own dialects.
 inline void registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<mp::MPDialect, nn::NNDialect>();
-  registerUpstreamModels(registry);
 }
 
 /// MPT's dialects and everything upstream, with its extensions.

@@ -8,16 +8,12 @@
 #define MPT_INITALLPASSES_H
 
 #include "mlir/InitAllPasses.h"
-#include "mpt/Pipelines/Pipelines.h"
 #include "mpt/Transforms/Passes.h"
 
 namespace mpt {
 
 /// MPT's own passes and pipelines.
-inline void registerPasses() {
-  registerMPTTransformsPasses();
-  registerPipelines();
-}
+inline void registerPasses() { registerMPTTransformsPasses(); }
 
 /// MPT's passes and pipelines and everything upstream.
 inline void registerAllPasses() {

@@ -38,6 +38,9 @@ const KernelRegistry &KernelRegistry::get() {
   static const KernelRegistry registry = [] {
     KernelRegistry result;
     addPointwiseKernels(result);
+    addMatMulKernels(result);
+    addConvolutionKernels(result);
+    addConvolutionFilterGradKernels(result);
     return result;
   }();
   return registry;

@@ -13,6 +13,9 @@
 namespace mpt::conversion {
 
 void addPointwiseKernels(KernelRegistry &registry);
+void addMatMulKernels(KernelRegistry &registry);
+void addConvolutionKernels(KernelRegistry &registry);
+void addConvolutionFilterGradKernels(KernelRegistry &registry);
 
 } // namespace mpt::conversion
 
