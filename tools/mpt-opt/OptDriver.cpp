@@ -3,10 +3,12 @@
 
 #include "OptDriver.h"
 
+#include "mpt/Import/ONNX/ImportONNX.h"
 #include "mpt/InitAllDialects.h"
 #include "mpt/InitAllPasses.h"
 #include "mpt/Support/Version.h"
 
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
@@ -51,13 +53,65 @@ writeOutput(StringRef file,
   return text.empty() ? 0 : reportError(file + ": cannot write: " + text);
 }
 
+static llvm::cl::list<std::string>
+    dims("dim", llvm::cl::value_desc("name=extent"),
+         llvm::cl::desc("Fix a symbolic dimension of an ONNX model"));
+static llvm::cl::opt<bool>
+    listONNXOps("list-onnx-ops",
+                llvm::cl::desc("List the ONNX operators that are imported as "
+                               "nn operations, as a Markdown table"));
+
+/// Imports an ONNX model, as bytecode for the driver of MLIR modules.
+static std::unique_ptr<llvm::MemoryBuffer>
+importToBytecode(StringRef path, const DialectRegistry &registry) {
+  ImportOptions options;
+  std::string error;
+  for (const std::string &dim : dims)
+    if (!parseDim(dim, options, error)) {
+      reportError(error);
+      return nullptr;
+    }
+  MLIRContext context(registry);
+  ScopedDiagnosticHandler handler(&context, [](Diagnostic &diagnostic) {
+    llvm::errs() << diagnostic.str() << '\n';
+    return success();
+  });
+  OwningOpRef<ModuleOp> module = importONNX(context, path, options);
+  if (!module)
+    return nullptr;
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  if (failed(writeBytecodeToFile(*module, stream))) {
+    reportError(path + ": cannot be written as bytecode");
+    return nullptr;
+  }
+  return llvm::MemoryBuffer::getMemBufferCopy(bytes, path);
+}
+
+/// The table of docs/SupportedONNXOps.md.
+static int printSupportedOps() {
+  llvm::outs() << "| domain | operator | since opset | imported as |\n"
+                  "|---|---|---|---|\n";
+  for (const SupportedONNXOp &op : listSupportedONNXOps())
+    llvm::outs() << "| " << (op.domain.empty() ? "ai.onnx" : op.domain) << " | "
+                 << op.name << " | " << op.sinceVersion << " | " << op.note
+                 << " |\n";
+  return 0;
+}
+
 static int optimizeMLIR(const Invocation &invocation,
                         DialectRegistry &registry) {
   std::string message;
-  std::unique_ptr<llvm::MemoryBuffer> buffer =
-      openInputFile(invocation.input, &message);
-  if (!buffer)
-    return reportError(message);
+  std::unique_ptr<llvm::MemoryBuffer> buffer;
+  if (isONNXFile(invocation.input)) {
+    buffer = importToBytecode(invocation.input, registry);
+    if (!buffer)
+      return 1;
+  } else {
+    buffer = openInputFile(invocation.input, &message);
+    if (!buffer)
+      return reportError(message);
+  }
   auto config = MlirOptMainConfig::createFromCLOptions();
   return writeOutput(invocation.output, [&](raw_ostream &os) {
     return MlirOptMain(os, std::move(buffer), registry, config);
@@ -76,6 +130,8 @@ int mpt::runOpt(int argc, char **argv) {
       argc, argv, "MPT: mixed-precision training compiler, pass driver\n",
       registry);
 
+  if (listONNXOps)
+    return printSupportedOps();
   auto config = MlirOptMainConfig::createFromCLOptions();
   if (config.shouldShowDialects() || config.shouldListPasses())
     return failed(

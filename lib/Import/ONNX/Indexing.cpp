@@ -1,0 +1,133 @@
+//===- Indexing.cpp - Gathers, one-hot, triangles -------------------------===//
+
+#include "Node.h"
+
+using namespace mlir;
+
+namespace mpt::importer {
+
+static bool isIndex(Value value) {
+  Type element = elementOf(value);
+  return element &&
+         (element.isSignlessInteger(32) || element.isSignlessInteger(64));
+}
+
+static Outcome importGather(Node &node) {
+  auto axis = node.axisOf("axis", 0, node.rank(0));
+  if (!axis)
+    return node.fail("its axis is out of range");
+  if (!isIndex(node.in(1)))
+    return node.fail("needs indices of 32 or 64 bits");
+  return node.done(node.create<nn::GatherOp>({node.in(0), node.in(1)},
+                                             {node.i64("axis", *axis)}));
+}
+
+static Outcome importGatherElements(Node &node) {
+  auto axis = node.axisOf("axis", 0, node.rank(0));
+  if (!axis)
+    return node.fail("its axis is out of range");
+  return node.done(node.create<nn::GatherElementsOp>(
+      {node.in(0), node.in(1)}, {node.i64("axis", *axis)},
+      RankedTensorType::get(node.shape(1), node.type(0).getElementType())));
+}
+
+static Outcome importGatherND(Node &node) {
+  ArrayRef<int64_t> data = node.shape(0), indices = node.shape(1);
+  int64_t batch = node.intOf("batch_dims", 0);
+  int64_t rank = data.size();
+  if (indices.empty() || batch < 0 || batch >= rank ||
+      batch >= static_cast<int64_t>(indices.size()) ||
+      indices.back() > rank - batch)
+    return node.fail("its indices have more entries than the data has axes");
+  Shape shape(indices.drop_back());
+  shape.append(data.begin() + batch + indices.back(), data.end());
+  return node.done(node.create<nn::GatherNDOp>(
+      {node.in(0), node.in(1)}, {node.i64("batch_dims", batch)},
+      RankedTensorType::get(shape, node.type(0).getElementType())));
+}
+
+/// Where a known condition holds, by a gather.
+static Outcome importCompress(Node &node) {
+  auto condition = node.knownInts(1);
+  if (!condition)
+    return Outcome::Keep;
+  Value data = node.in(0);
+  int64_t axis = 0;
+  if (node.hasAttribute("axis")) {
+    auto given = node.axisOf("axis", 0, node.rank(0));
+    if (!given)
+      return node.fail("its axis is out of range");
+    axis = *given;
+  } else {
+    data = node.reshape(data, {product(node.shape(0))});
+  }
+  Shape taken;
+  for (auto [i, holds] : llvm::enumerate(*condition))
+    if (holds)
+      taken.push_back(i);
+  return node.done(node.create<nn::GatherOp>({data, node.constantInts(taken)},
+                                             {node.i64("axis", axis)}));
+}
+
+/// values[1] where the class on the new axis equals the index, else values[0].
+static Outcome importOneHot(Node &node) {
+  auto depth = node.knownScalar(1);
+  if (!depth || *depth < 1)
+    return Outcome::Keep;
+  int64_t rank = node.rank(0) + 1, classes = static_cast<int64_t>(*depth);
+  auto axis = node.axisOf("axis", -1, rank);
+  if (!axis || node.shape(2) != ArrayRef<int64_t>{2})
+    return node.fail("its axis is out of range, or it has not two values");
+  Type i64 = IntegerType::get(node.context(), 64);
+  Shape unsqueezed(node.shape(0)), along(rank, 1);
+  unsqueezed.insert(unsqueezed.begin() + *axis, 1);
+  along[*axis] = classes;
+  Value indices = node.reshape(node.cast(node.in(0), i64), unsqueezed);
+  Value isNegative =
+      node.compare(nn::ComparePredicate::LT, indices, node.scalar(i64, 0));
+  indices = node.where(
+      isNegative, node.create<nn::AddOp>({indices, node.scalar(i64, classes)}),
+      indices);
+  Value classNumbers = node.reshape(node.constantInts(iota(classes)), along);
+  Value isHot = node.compare(nn::ComparePredicate::EQ, indices, classNumbers);
+  Value off = node.reshape(node.slice(node.in(2), {0}, {1}, {1}), {});
+  Value on = node.reshape(node.slice(node.in(2), {1}, {1}, {1}), {});
+  return node.done(node.where(isHot, on, off));
+}
+
+/// A mask of the kept triangle: row >= column - k (lower), <= (upper).
+static Outcome importTrilu(Node &node) {
+  Value x = node.in(0);
+  int64_t rank = node.rank(0), k = 0;
+  if (node.has(1)) {
+    auto given = node.knownInts(1);
+    if (!given || given->size() != 1)
+      return Outcome::Keep;
+    k = given->front();
+  }
+  if (rank < 2)
+    return node.fail("needs a matrix");
+  int64_t rows = dimOf(x, rank - 2), columns = dimOf(x, rank - 1);
+  bool upper = node.intOf("upper", 1) != 0;
+  Value row = node.reshape(node.constantInts(iota(rows)), {rows, 1});
+  Shape shifted = iota(columns);
+  for (int64_t &column : shifted)
+    column -= std::clamp<int64_t>(k, -rows - columns, rows + columns);
+  Value column = node.constantInts(shifted);
+  Value kept = node.compare(
+      upper ? nn::ComparePredicate::LE : nn::ComparePredicate::GE, row, column);
+  return node.done(node.where(kept, x, node.scalar(x, 0)));
+}
+
+void registerIndexing(Registry &registry) {
+  registry.add("Gather", 1, "nn.gather", importGather);
+  registry.add("GatherElements", 11, "nn.gather_elements",
+               importGatherElements);
+  registry.add("GatherND", 11, "nn.gather_nd", importGatherND);
+  registry.add("Compress", 9, "nn.gather, for a constant condition",
+               importCompress);
+  registry.add("OneHot", 9, "nn.compare, nn.where", importOneHot);
+  registry.add("Trilu", 14, "nn.compare, nn.where", importTrilu);
+}
+
+} // namespace mpt::importer
