@@ -27,6 +27,8 @@ ALLOWED = {
     "Pipelines": DIALECTS | {"Analysis", "Transforms", "Conversion"},
     # its common interface has an implementation that interprets
     "Execution": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines", "Reference", "Runtime"},
+    # a tool in the shape of a library
+    "Plugin": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines"},
     # log, checkpoint, report and the loop behind mpt-train
     "Training": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines", "Execution", "Reference", "Import", "Runtime"},
 }
@@ -48,6 +50,8 @@ def problems_of(component, family, header):
     """Why `component` (with `family`, the second folder) may not include `header`."""
     if header.startswith("mpt/"):
         parts = header.split("/")
+        if len(parts) == 2 and component == "Plugin":
+            return None
         if len(parts) == 2:
             return "headers directly in mpt/ are for tools only"
         target = parts[1]

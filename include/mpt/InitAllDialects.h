@@ -11,12 +11,14 @@
 #include "mlir/InitAllExtensions.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
+#include "mpt/Interfaces/UpstreamModels.h"
 
 namespace mpt {
 
-/// MPT's own dialects.
+/// MPT's own dialects, and its interfaces on upstream operations.
 inline void registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<mp::MPDialect, nn::NNDialect>();
+  registerUpstreamModels(registry);
 }
 
 /// MPT's dialects and everything upstream, with its extensions.

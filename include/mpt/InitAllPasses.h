@@ -8,12 +8,16 @@
 #define MPT_INITALLPASSES_H
 
 #include "mlir/InitAllPasses.h"
+#include "mpt/Pipelines/Pipelines.h"
 #include "mpt/Transforms/Passes.h"
 
 namespace mpt {
 
 /// MPT's own passes and pipelines.
-inline void registerPasses() { registerMPTTransformsPasses(); }
+inline void registerPasses() {
+  registerMPTTransformsPasses();
+  registerPipelines();
+}
 
 /// MPT's passes and pipelines and everything upstream.
 inline void registerAllPasses() {

@@ -137,11 +137,21 @@ Value InsertCastsPass::materialize(Value value, FloatType type) {
   return narrow;
 }
 
+/// A cast that was there may stand behind a user that is to read it.
+static Value moveToProducer(mp::CastOp cast) {
+  if (Operation *producer = cast.getInput().getDefiningOp())
+    cast->moveAfter(producer);
+  else
+    cast->moveBefore(&cast.getInput().getParentBlock()->front());
+  return cast;
+}
+
 /// Gives every user of a value that was f32 the type it wants.
 void InsertCastsPass::serveUsers(Value value) {
   auto type = cast<FloatType>(getElementTypeOrSelf(value.getType()));
   llvm::SmallVector<std::pair<OpOperand *, FloatType>> wanting;
   llvm::SmallDenseMap<Type, Value, 2> made;
+  llvm::SmallDenseMap<Type, mp::CastOp, 2> existing;
   SmallVector<mp::CastOp> redundant;
   for (OpOperand &use : value.getUses()) {
     if (auto cast = dyn_cast<mp::CastOp>(use.getOwner())) {
@@ -149,7 +159,7 @@ void InsertCastsPass::serveUsers(Value value) {
       if (cast.getType() == value.getType())
         redundant.push_back(cast);
       else
-        made.insert({getElementTypeOrSelf(cast.getType()), cast.getResult()});
+        existing.insert({getElementTypeOrSelf(cast.getType()), cast});
       continue;
     }
     FloatType wanted = wantedByUse(use);
@@ -164,14 +174,9 @@ void InsertCastsPass::serveUsers(Value value) {
   for (auto [use, wanted] : llvm::reverse(wanting)) {
     Value &narrow = made[wanted];
     if (!narrow) {
-      narrow = materialize(value, wanted);
-    } else if (auto cast = narrow.getDefiningOp<mp::CastOp>();
-               cast && cast.getInput() == value) {
-      // It may have stood behind this user.
-      if (Operation *producer = value.getDefiningOp())
-        cast->moveAfter(producer);
-      else
-        cast->moveBefore(&value.getParentBlock()->front());
+      auto found = existing.find(wanted);
+      narrow = found == existing.end() ? materialize(value, wanted)
+                                       : moveToProducer(found->second);
     }
     use->set(narrow);
   }
