@@ -80,7 +80,8 @@ def check(path, text):
     for number, command in commands:
         stages = re.split(r"\|\||&&|\||;", command)
         last = last_command(command)
-        if last in CANNOT_FAIL and not (len(stages) == 1 and last in PREPARATIONS):
+        prepares = all(last_command(s) in PREPARATIONS for s in stages) and "|" not in command
+        if last in CANNOT_FAIL and not prepares:
             problems.append((number, f"the RUN line ends in '{last}', which cannot fail"))
         if "||" in command:
             problems.append((number, "'||' hides a failure"))
