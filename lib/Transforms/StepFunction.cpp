@@ -46,6 +46,18 @@ void StepFunction::addResult(Value value, mp::Role role, StringRef name,
                      describe(function.getContext(), role, name));
 }
 
+void StepFunction::eraseArguments(const llvm::BitVector &which) {
+  load();
+  llvm::BitVector complete(which);
+  complete.resize(getBody().getNumArguments());
+  SmallVector<DictionaryAttr> kept;
+  for (auto [i, attrs] : llvm::enumerate(argumentAttrs))
+    if (!complete.test(i))
+      kept.push_back(attrs);
+  argumentAttrs = std::move(kept);
+  getBody().eraseArguments(complete);
+}
+
 static std::optional<mp::Role> roleOf(DictionaryAttr attrs) {
   if (!attrs)
     return std::nullopt;

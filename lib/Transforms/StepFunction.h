@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "llvm/ADT/BitVector.h"
 
 #include <string>
 
@@ -37,6 +38,8 @@ public:
               llvm::ArrayRef<mlir::NamedAttribute> more = {});
   void addResult(mlir::Value value, mp::Role role, llvm::StringRef name,
                  bool front = false);
+  /// Drops the arguments that are set; they have no uses.
+  void eraseArguments(const llvm::BitVector &which);
   /// Drops the results with this role.
   void eraseResults(mp::Role role);
   void setArgumentAttr(unsigned index, llvm::StringRef name,

@@ -9,6 +9,48 @@ include "mlir/Pass/PassBase.td"
 // From a forward function to a training step
 //===----------------------------------------------------------------------===//
 
+def PrepareParametersPass : Pass<"mpt-prepare-parameters", "::mlir::ModuleOp"> {
+  let summary = "Choose what is trained and undo what exporters do to parameters";
+  let description = [{
+    A model file does not say what is a parameter: scalars, masks and tables of positions are
+    initializers like any weight. This pass decides, and gives every decision as a remark with
+    its reason:
+
+    1. **Splats are split.** Exporters replace equal initializers by one, so that in a fresh
+       model every zero bias and every unit scale are one tensor. A parameter whose elements
+       are all equal and that several operations use becomes one parameter per use
+       (`<name>`, `<name>.1`, ...). A parameter with content that several operations use is a
+       real tie and stays one.
+    2. **A table and its transpose are tied.** Where one parameter is bit for bit the transpose
+       of another, it is replaced by an `nn.transpose` of it.
+    3. **Trainable is what stands in a weight's place:** factors of matrix products and filters,
+       scales and shifts of normalizations, biases, tables that are gathered from or added.
+       Scalars, masks (with an infinity or a huge constant inside), tables of sines and cosines
+       and integers stay frozen.
+    4. **Batch norm.** An `nn.batch_norm_inference` stays as it is; `batch-norm=training` makes it
+       `nn.batch_norm_training`, and a remark says when that looks wanted (its scale is trained).
+
+    `trainable` and `freeze` are comma-separated parameter names or regular expressions that must
+    match a whole name; they override the choice (`trainable` wins where both match), and one that
+    matches nothing is an error. External values are read by mapping the file, relative to `directory`. Running the pass
+    twice changes nothing.
+
+    ```mlir
+    nn.parameter @w : tensor<4x8xf32>            nn.parameter @w trainable = true : tensor<4x8xf32>
+    // @forward: nn.matmul %x, %w          ==>   // remark: trained: factor of a matrix product
+    ```
+  }];
+  let options = [
+    Option<"trainable", "trainable", "std::string", "\"\"", "names or regexes of parameters to train in any case">,
+    Option<"freeze", "freeze", "std::string", "\"\"", "names or regexes of parameters not to train">,
+    Option<"batchNorm", "batch-norm", "std::string", "\"keep\"", "keep, or training: inference-mode batch norm becomes training-mode">,
+    Option<"directory", "directory", "std::string", "\"\"", "folder that relative paths of external values start from">,
+    Option<"split", "split-splats", "bool", "true", "split parameters of equal elements per use">,
+    Option<"tie", "tie-transposes", "bool", "true", "tie tables that are each other's transpose">,
+  ];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+}
+
 def AttachLossPass : Pass<"mpt-attach-loss", "::mlir::ModuleOp"> {
   let summary = "Compute a loss from the outputs and new label arguments";
   let description = [{

@@ -1,0 +1,434 @@
+//===- PrepareParameters.cpp - Choose and repair what is trained ----------===//
+//
+// The traps it undoes are those of exporters: merged initializers, tables that
+// were tied and came out twice, parameters that look like constants.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mpt/Transforms/Passes.h"
+
+#include "NameSelector.h"
+#include "ParameterData.h"
+#include "ParameterPlaces.h"
+#include "StepFunction.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mpt/Dialect/NN/IR/NNDialect.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <cmath>
+
+namespace mpt {
+#define GEN_PASS_DEF_PREPAREPARAMETERSPASS
+#include "mpt/Transforms/Passes.h.inc"
+} // namespace mpt
+
+using namespace mlir;
+using namespace mpt;
+
+/// An added constant of this size is a mask, not a weight.
+static constexpr double kMaskMagnitude = 1e4;
+/// Weights of running statistics that inference-mode nodes do not carry: ONNX's
+/// default.
+static constexpr double kStatisticMomentum = 0.9;
+
+namespace {
+
+struct Parameter {
+  BlockArgument argument;
+  nn::ParameterOp op;
+  std::string name;
+};
+
+/// The parameters of one function.
+class Preparation {
+public:
+  Preparation(func::FuncOp function, SymbolTable &symbols, StringRef directory)
+      : function(function), step(function), symbols(symbols),
+        directory(directory) {}
+
+  LogicalResult collect();
+  void splitSplats();
+  void tieTransposes();
+  void chooseTrainable(NameSelector &trainable, NameSelector &freeze);
+  void convertBatchNorm(bool toTraining);
+  void finish();
+
+  std::vector<std::string> getNames() const {
+    std::vector<std::string> names;
+    for (const Parameter &parameter : parameters)
+      names.push_back(parameter.name);
+    return names;
+  }
+
+private:
+  std::optional<ParameterData> load(Parameter &parameter);
+  Parameter duplicate(Parameter &parameter, unsigned number);
+  std::pair<bool, std::string> judge(Parameter &parameter, Place place);
+
+  func::FuncOp function;
+  StepFunction step;
+  SymbolTable &symbols;
+  StringRef directory;
+  SmallVector<Parameter> parameters; // float ones, no statistics
+  llvm::StringSet<> names;
+  llvm::BitVector erased; // arguments
+};
+
+} // namespace
+
+LogicalResult Preparation::collect() {
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned index = argument.getArgNumber();
+    auto symbol = function.getArgAttrOfType<FlatSymbolRefAttr>(
+        index, nn::NNDialect::kParameterAttrName);
+    names.insert(mp::getArgName(function, index));
+    if (!symbol)
+      continue;
+    auto op = symbols.lookup<nn::ParameterOp>(symbol.getValue());
+    if (!op)
+      return function.emitError()
+             << "argument " << index << " refers to " << symbol
+             << ", which is no nn.parameter of the module";
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type || !isa<FloatType>(type.getElementType()) ||
+        mp::getArgRole(function, index) != mp::Role::Parameter)
+      continue;
+    StringRef name = mp::getArgName(function, index);
+    parameters.push_back(
+        {argument, op, (name.empty() ? op.getSymName() : name).str()});
+  }
+  return success();
+}
+
+std::optional<ParameterData> Preparation::load(Parameter &parameter) {
+  std::string problem;
+  auto data = ParameterData::load(parameter.op, directory, problem);
+  if (!data && parameter.op.getValueAttr())
+    parameter.op.emitWarning()
+        << "cannot look into parameter '" << parameter.name << "': " << problem;
+  return data;
+}
+
+//===----------------------------------------------------------------------===//
+// Splats
+//===----------------------------------------------------------------------===//
+
+/// A copy of the parameter under a new name, as a new argument.
+Parameter Preparation::duplicate(Parameter &parameter, unsigned number) {
+  std::string name = parameter.name + "." + std::to_string(number);
+  while (!names.insert(name).second)
+    name += "_";
+  auto op = cast<nn::ParameterOp>(parameter.op->clone());
+  op.setSymName((parameter.op.getSymName() + "." + Twine(number)).str());
+  StringAttr symbol =
+      symbols.insert(op, std::next(parameter.op->getIterator()));
+  OpBuilder builder(function.getContext());
+  BlockArgument argument = step.addArgument(
+      parameter.argument.getType(), mp::Role::Parameter, name, std::nullopt,
+      builder.getNamedAttr(nn::NNDialect::kParameterAttrName,
+                           FlatSymbolRefAttr::get(symbol)));
+  return {argument, op, std::move(name)};
+}
+
+void Preparation::splitSplats() {
+  ParameterPlaces places(function);
+  SmallVector<Parameter> added;
+  for (Parameter &parameter : parameters) {
+    auto type = cast<RankedTensorType>(parameter.argument.getType());
+    if (type.getRank() == 0 ||
+        !isWeightPlace(places.getPlace(parameter.argument)))
+      continue;
+    llvm::SetVector<Operation *> users;
+    for (OpOperand &use : parameter.argument.getUses())
+      users.insert(use.getOwner());
+    if (users.size() < 2)
+      continue;
+    auto data = load(parameter);
+    if (!data || !data->isSplat())
+      continue;
+    parameter.op.emitRemark()
+        << "parameter '" << parameter.name << "' holds one value and has "
+        << users.size()
+        << " users: an exporter merged equal initializers; split into one "
+           "parameter per use (split-splats=false keeps it)";
+    // The use list is in no order of the program.
+    SmallVector<Operation *> ordered(users.begin(), users.end());
+    llvm::sort(ordered, [](Operation *a, Operation *b) {
+      return a->isBeforeInBlock(b);
+    });
+    for (auto [i, user] : llvm::enumerate(llvm::drop_begin(ordered))) {
+      Parameter copy = duplicate(parameter, i + 1);
+      user->replaceUsesOfWith(parameter.argument, copy.argument);
+      added.push_back(std::move(copy));
+    }
+  }
+  parameters.append(added.begin(), added.end());
+}
+
+//===----------------------------------------------------------------------===//
+// Tables and their transposes
+//===----------------------------------------------------------------------===//
+
+void Preparation::tieTransposes() {
+  // Only parameters whose shapes are each other's transposes are looked into.
+  using Key = std::tuple<int64_t, int64_t, Type>;
+  llvm::MapVector<Key, SmallVector<Parameter *>> groups;
+  for (Parameter &parameter : parameters) {
+    auto type = cast<RankedTensorType>(parameter.argument.getType());
+    if (type.getRank() != 2 || !type.hasStaticShape() ||
+        type.getNumElements() < 2 || parameter.argument.use_empty())
+      continue;
+    auto [low, high] = std::minmax(type.getDimSize(0), type.getDimSize(1));
+    groups[{low, high, type.getElementType()}].push_back(&parameter);
+  }
+  erased.resize(step.getBody().getNumArguments());
+  auto fingerprint = [](const ParameterData &data, bool transposed) {
+    // Of the transpose's content: both of a pair give the same numbers.
+    auto shape = data.getType().getShape();
+    int64_t rows = shape[0], columns = shape[1];
+    int64_t elementBytes = data.getBytes().size() / (rows * columns);
+    llvm::hash_code hash = llvm::hash_value(rows * columns);
+    int64_t count = std::min<int64_t>(rows * columns, 64);
+    for (int64_t k = 0; k < count; ++k) {
+      // The same places of both: counted along the rows of the one and down
+      // the columns of the other.
+      int64_t i = transposed ? (k % rows) * columns + k / rows : k;
+      hash = llvm::hash_combine(
+          hash,
+          StringRef(data.getBytes().data() + i * elementBytes, elementBytes));
+    }
+    return static_cast<size_t>(hash);
+  };
+  for (auto &[key, group] : groups) {
+    if (group.size() < 2)
+      continue;
+    // Later parameters look for an earlier one they are the transpose of.
+    llvm::DenseMap<size_t, SmallVector<std::pair<Parameter *, ParameterData>>>
+        byContent;
+    for (Parameter *parameter : group) {
+      auto data = load(*parameter);
+      if (!data || data->isSplat())
+        continue;
+      Parameter *twin = nullptr;
+      auto it = byContent.find(fingerprint(*data, /*transposed=*/true));
+      if (it != byContent.end())
+        for (auto &[earlier, content] : it->second)
+          if (data->isTransposeOf(content)) {
+            twin = earlier;
+            break;
+          }
+      if (!twin) {
+        byContent[fingerprint(*data, /*transposed=*/false)].emplace_back(
+            parameter, std::move(*data));
+        continue;
+      }
+      // The table that is gathered stays: it is the embedding.
+      auto isGathered = [](Parameter *p) {
+        return llvm::any_of(p->argument.getUsers(), [](Operation *user) {
+          return isa<nn::GatherOp>(user);
+        });
+      };
+      Parameter *kept = twin, *replaced = parameter;
+      if (isGathered(replaced) && !isGathered(kept) &&
+          !erased.test(kept->argument.getArgNumber()))
+        std::swap(kept, replaced);
+      replaced->op.emitRemark()
+          << "parameter '" << replaced->name
+          << "' is bit for bit the transpose "
+          << "of '" << kept->name
+          << "': tied to it (tie-transposes=false keeps both)";
+      OpBuilder builder(&step.getBody(), step.getBody().begin());
+      Value transposed =
+          nn::TransposeOp::create(builder, replaced->argument.getLoc(),
+                                  kept->argument, ArrayRef<int64_t>{1, 0});
+      replaced->argument.replaceAllUsesWith(transposed);
+      erased.set(replaced->argument.getArgNumber());
+    }
+  }
+  llvm::erase_if(parameters, [&](const Parameter &parameter) {
+    return erased.test(parameter.argument.getArgNumber());
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The choice
+//===----------------------------------------------------------------------===//
+
+/// Rows of sines and cosines of the same angles: each has half its length as
+/// sum of squares.
+static bool isSinusoidal(const ParameterData &data) {
+  auto shape = data.getType().getShape();
+  int64_t columns = shape.empty() ? 0 : shape.back();
+  if (columns < 4 || columns % 2 != 0)
+    return false;
+  bool matches = true;
+  double sum = 0;
+  bool isFloat = data.forEach([&](int64_t i, double value) {
+    sum += value * value;
+    matches &= std::abs(value) <= 1.001;
+    if ((i + 1) % columns == 0) {
+      // 16-bit entries are right to 2^-9.
+      matches &= std::abs(sum - columns / 2.0) <= 0.004 * columns;
+      sum = 0;
+    }
+    return matches;
+  });
+  return isFloat && matches;
+}
+
+static bool isMask(const ParameterData &data) {
+  bool found = false;
+  data.forEach([&](int64_t, double value) {
+    found = !(std::abs(value) < kMaskMagnitude);
+    return !found;
+  });
+  return found;
+}
+
+/// Trained or not, and why.
+std::pair<bool, std::string> Preparation::judge(Parameter &parameter,
+                                                Place place) {
+  if (parameter.argument.use_empty())
+    return {false, "unused"};
+  if (isWeightPlace(place) && place != Place::Vector)
+    return {true, describePlace(place).str()};
+  if (place < Place::AddedTable)
+    return {false, describePlace(place).str()};
+  if (auto data = load(parameter)) {
+    if (isMask(*data))
+      return {false, "a mask: it holds an infinity or a huge constant"};
+    if (place != Place::Vector && isSinusoidal(*data))
+      return {false, "a fixed table of positions: its rows are sines and "
+                     "cosines"};
+  }
+  return {true, describePlace(place).str()};
+}
+
+void Preparation::chooseTrainable(NameSelector &trainable,
+                                  NameSelector &freeze) {
+  ParameterPlaces places(function);
+  for (Parameter &parameter : parameters) {
+    bool forced = trainable.matches(parameter.name);
+    bool frozen = freeze.matches(parameter.name);
+    auto [isTrained, reason] =
+        forced   ? std::pair(true, std::string("named by 'trainable'"))
+        : frozen ? std::pair(false, std::string("named by 'freeze'"))
+                 : judge(parameter, places.getPlace(parameter.argument));
+    parameter.op.setTrainable(isTrained);
+    parameter.op.emitRemark() << (isTrained ? "trained" : "frozen") << ": '"
+                              << parameter.name << "' (" << reason << ")";
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Batch norm
+//===----------------------------------------------------------------------===//
+
+void Preparation::convertBatchNorm(bool toTraining) {
+  SmallVector<nn::BatchNormInferenceOp> norms(
+      step.getBody().getOps<nn::BatchNormInferenceOp>());
+  llvm::DenseMap<Value, nn::ParameterOp> trained;
+  for (Parameter &parameter : parameters)
+    if (parameter.op.getTrainable())
+      trained[parameter.argument] = parameter.op;
+  unsigned wanted = 0;
+  for (nn::BatchNormInferenceOp norm : norms) {
+    if (!toTraining) {
+      wanted += trained.contains(norm.getScale());
+      continue;
+    }
+    OpBuilder builder(norm);
+    auto training = nn::BatchNormTrainingOp::create(
+        builder, norm.getLoc(), norm.getInput(), norm.getScale(),
+        norm.getBias(), norm.getMean(), norm.getVariance(),
+        norm.getEpsilonAttr(), builder.getF64FloatAttr(kStatisticMomentum));
+    norm.getResult().replaceAllUsesWith(training.getResult());
+    norm.erase();
+  }
+  if (toTraining && !norms.empty())
+    function.emitRemark() << norms.size()
+                          << " batch norms normalize with the batch's "
+                             "statistics now, running averages keep "
+                          << kStatisticMomentum << " of the old value";
+  if (wanted != 0)
+    function.emitRemark()
+        << wanted
+        << " batch norms with trained scales use fixed statistics (the model "
+           "was exported for inference); batch-norm=training makes them "
+           "follow the batch";
+}
+
+void Preparation::finish() {
+  step.eraseArguments(erased);
+  step.finish();
+}
+
+namespace {
+
+struct PrepareParametersPass
+    : mpt::impl::PrepareParametersPassBase<PrepareParametersPass> {
+  using Base::Base;
+
+  void runOnOperation() override;
+
+private:
+  void eraseUnusedParameters();
+};
+
+} // namespace
+
+/// Parameters that only tied arguments referred to.
+void PrepareParametersPass::eraseUnusedParameters() {
+  llvm::DenseSet<StringAttr> used;
+  getOperation().walk([&](func::FuncOp function) {
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (auto symbol = function.getArgAttrOfType<FlatSymbolRefAttr>(
+              i, nn::NNDialect::kParameterAttrName))
+        used.insert(symbol.getAttr());
+  });
+  for (auto parameter :
+       llvm::make_early_inc_range(getOperation().getOps<nn::ParameterOp>()))
+    if (!used.contains(parameter.getSymNameAttr()))
+      parameter.erase();
+}
+
+void PrepareParametersPass::runOnOperation() {
+  Location loc = getOperation().getLoc();
+  auto toTrain = NameSelector::parse(trainable, loc);
+  auto toFreeze = NameSelector::parse(freeze, loc);
+  if (!toTrain || !toFreeze)
+    return signalPassFailure();
+  if (batchNorm != "keep" && batchNorm != "training") {
+    emitError(loc) << "batch-norm should be keep or training, is '"
+                   << batchNorm.getValue() << "'";
+    return signalPassFailure();
+  }
+  SmallVector<func::FuncOp> functions;
+  if (failed(collectFunctions(getOperation(), mp::Role::Output, functions)))
+    return signalPassFailure();
+  SymbolTable symbols(getOperation());
+  std::vector<std::string> known;
+  bool tied = false;
+  for (func::FuncOp function : functions) {
+    unsigned arguments = function.getNumArguments();
+    Preparation preparation(function, symbols, directory);
+    if (failed(preparation.collect()))
+      return signalPassFailure();
+    if (split)
+      preparation.splitSplats();
+    if (tie)
+      preparation.tieTransposes();
+    preparation.chooseTrainable(*toTrain, *toFreeze);
+    preparation.convertBatchNorm(batchNorm == "training");
+    llvm::append_range(known, preparation.getNames());
+    preparation.finish();
+    tied |= arguments != function.getNumArguments();
+  }
+  if (tied)
+    eraseUnusedParameters();
+  if (failed(toTrain->checkAllUsed(loc, "float parameter", known)) ||
+      failed(toFreeze->checkAllUsed(loc, "float parameter", known)))
+    signalPassFailure();
+}
