@@ -49,7 +49,7 @@ private:
   Value cast(Value value, Type elementType);
 
   InFlightDiagnostic error() {
-    return function.emitError() << "loss '" << expression.text << "': ";
+    return emitError(function.getLoc()) << "loss '" << expression.text << "': ";
   }
 
   func::FuncOp function;
@@ -123,7 +123,7 @@ FailureOr<Value> LossBuilder::buildCrossEntropy(const CallTerm &term) {
   std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
   std::string message;
   if (!args.finish(message)) {
-    function.emitError() << message;
+    emitError(function.getLoc()) << message;
     return failure();
   }
   auto logits = getOutput(outputName);
@@ -167,7 +167,7 @@ FailureOr<Value> LossBuilder::buildPairLoss(const CallTerm &term) {
   std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
   std::string message;
   if (!args.finish(message)) {
-    function.emitError() << message;
+    emitError(function.getLoc()) << message;
     return failure();
   }
   auto output = getOutput(outputName);
@@ -211,7 +211,7 @@ FailureOr<Value> LossBuilder::buildTerm(const CallTerm &term) {
     return buildPairLoss<nn::L1LossOp>(term);
   if (term.name == "bce_with_logits")
     return buildPairLoss<nn::BCEWithLogitsLossOp>(term);
-  function.emitError() << expression.diagnose(
+  emitError(function.getLoc()) << expression.diagnose(
       term.offset, "there is no loss '" + term.name +
                        "'; use cross_entropy, mse, l1, bce_with_logits or the "
                        "name of an output that is a loss");
@@ -269,7 +269,8 @@ private:
     if (candidates.size() == 1) {
       if (!hasResult(candidates[0], mp::Role::Loss))
         return candidates[0];
-      candidates[0].emitError("has a loss already");
+      emitError(candidates[0].getLoc())
+          << "function '" << candidates[0].getName() << "' has a loss already";
       return {};
     }
     auto diagnostic = emitError(getOperation().getLoc());

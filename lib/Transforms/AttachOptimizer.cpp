@@ -165,11 +165,11 @@ LogicalResult OptimizerBuilder::collect() {
     Value gradient = step.getReturn().getOperand(i);
     BlockArgument parameter = parameters.lookup(name);
     if (!parameter)
-      return function.emitError() << "gradient '" << name
-                                  << "' belongs to no argument of role "
-                                     "parameter";
+      return emitError(function.getLoc()) << "gradient '" << name
+                                          << "' belongs to no argument of role "
+                                             "parameter";
     if (parameter.getType() != gradient.getType())
-      return function.emitError()
+      return emitError(function.getLoc())
              << "parameter '" << name << "' has type " << parameter.getType()
              << ", its gradient " << gradient.getType()
              << "; the optimizer works on f32 masters";
@@ -279,7 +279,7 @@ LogicalResult OptimizerBuilder::updateStatistics() {
     unsigned index = cast<BlockArgument>(argument).getArgNumber();
     StringRef name = mp::getArgName(function, index);
     if (name.empty())
-      return function.emitError()
+      return emitError(function.getLoc())
              << "argument " << index
              << " is a running statistic of batch norm and has no mp.name";
     updates.push_back({argument, updated, mp::Role::Statistic, name.str()});
@@ -356,8 +356,9 @@ struct AttachOptimizerPass
     SymbolTable symbols(getOperation());
     for (func::FuncOp function : functions) {
       if (function.getName() != kStepName && symbols.lookup(kStepName)) {
-        function.emitError() << "cannot be renamed to @" << kStepName
-                             << ": the module has a symbol of that name";
+        emitError(function.getLoc())
+            << "cannot be renamed to @" << kStepName
+            << ": the module has a symbol of that name";
         return signalPassFailure();
       }
       if (failed(OptimizerBuilder(function, *settings, clipNorm).run()))

@@ -100,11 +100,11 @@ void Differentiator::markActive() {
 
 LogicalResult Differentiator::reportMissingRule(Operation *op) {
   if (auto node = dyn_cast<nn::OnnxNodeOp>(op))
-    return op->emitError()
+    return emitError(op->getLoc())
            << "the ONNX operator " << node.getOpType()
            << " has no derivative here, and the loss depends on a trained "
               "parameter through it; freeze the parameters before it";
-  return op->emitError()
+  return emitError(op->getLoc())
          << "'" << op->getName()
          << "' has no derivative, and the loss depends on a trained parameter "
             "through it; freeze the parameters before it";
@@ -115,9 +115,9 @@ LogicalResult Differentiator::accumulate(Operation *op, Value value,
   auto type = cast<RankedTensorType>(value.getType());
   auto given = cast<RankedTensorType>(gradient.getType());
   if (given.getElementType() != type.getElementType())
-    return op->emitError() << "derivative rule of '" << op->getName()
-                           << "' gives a gradient of type " << given
-                           << " for an operand of type " << type;
+    return emitError(op->getLoc()) << "derivative rule of '" << op->getName()
+                                   << "' gives a gradient of type " << given
+                                   << " for an operand of type " << type;
   gradient = sumToShape(builder, op->getLoc(), gradient, type);
   Value &slot = gradients[value];
   slot = slot ? Value(nn::AddOp::create(builder, op->getLoc(), slot, gradient))
@@ -249,25 +249,27 @@ DifferentiatePass::selectArguments(func::FuncOp function,
       continue;
     auto parameter = symbols.lookup<nn::ParameterOp>(symbol.getValue());
     if (!parameter)
-      return function.emitError()
+      return emitError(function.getLoc())
              << "argument " << index << " refers to " << symbol
              << ", which is no nn.parameter of the module";
     if (!parameter.getTrainable() ||
         mp::getArgRole(function, index) == mp::Role::Statistic)
       continue;
     if (name.empty())
-      return function.emitError() << "the argument for the trained parameter "
-                                  << symbol << " has no mp.name";
+      return emitError(function.getLoc())
+             << "the argument for the trained parameter " << symbol
+             << " has no mp.name";
     selected.push_back(argument);
   }
   if (failed(
           selector->checkAllUsed(function.getLoc(), "float argument", known)))
     return failure();
   if (selected.empty())
-    return function.emitError(
-        "has no trained parameter to differentiate by; run "
-        "mpt-prepare-parameters first, or name some with its option "
-        "'trainable'");
+    return emitError(function.getLoc())
+           << "function '" << function.getName()
+           << "' has no trained parameter to differentiate by; run "
+              "mpt-prepare-parameters first, or name some with its option "
+              "'trainable'";
   return selected;
 }
 
@@ -279,13 +281,15 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function,
     if (mp::getResultRole(function, i) != mp::Role::Loss)
       continue;
     if (loss)
-      return function.emitError("has several results of role loss; a training "
-                                "step has one");
+      return emitError(function.getLoc())
+             << "function '" << function.getName()
+             << "' has several results of role loss; a training "
+                "step has one";
     loss = terminator->getOperand(i);
   }
   auto type = dyn_cast<RankedTensorType>(loss.getType());
   if (!type || type.getRank() != 0 || !isa<FloatType>(type.getElementType()))
-    return function.emitError()
+    return emitError(function.getLoc())
            << "the loss should be a float scalar, is " << loss.getType();
   auto arguments = selectArguments(function, symbols);
   if (failed(arguments))

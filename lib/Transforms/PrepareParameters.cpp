@@ -88,7 +88,7 @@ LogicalResult Preparation::collect() {
       continue;
     auto op = symbols.lookup<nn::ParameterOp>(symbol.getValue());
     if (!op)
-      return function.emitError()
+      return emitError(function.getLoc())
              << "argument " << index << " refers to " << symbol
              << ", which is no nn.parameter of the module";
     auto type = dyn_cast<RankedTensorType>(argument.getType());
@@ -106,7 +106,7 @@ std::optional<ParameterData> Preparation::load(Parameter &parameter) {
   std::string problem;
   auto data = ParameterData::load(parameter.op, directory, problem);
   if (!data && parameter.op.getValueAttr())
-    parameter.op.emitWarning()
+    emitWarning(parameter.op.getLoc())
         << "cannot look into parameter '" << parameter.name << "': " << problem;
   return data;
 }
@@ -148,10 +148,12 @@ void Preparation::splitSplats() {
     auto data = load(parameter);
     if (!data || !data->isSplat())
       continue;
-    parameter.op.emitRemark()
+    emitRemark(parameter.op.getLoc())
         << "parameter '" << parameter.name << "' holds one value and has "
         << users.size()
-        << " users: an exporter merged equal initializers; split into one "
+        << " users: an exporter merged equal initializers "
+           "(torch.onnx.export(optimize=False) keeps them apart); split into "
+           "one "
            "parameter per use (split-splats=false keeps it)";
     // The use list is in no order of the program.
     SmallVector<Operation *> ordered(users.begin(), users.end());
@@ -165,6 +167,7 @@ void Preparation::splitSplats() {
     }
   }
   parameters.append(added.begin(), added.end());
+  step.finish();
 }
 
 //===----------------------------------------------------------------------===//
@@ -234,7 +237,7 @@ void Preparation::tieTransposes() {
       if (isGathered(replaced) && !isGathered(kept) &&
           !erased.test(kept->argument.getArgNumber()))
         std::swap(kept, replaced);
-      replaced->op.emitRemark()
+      emitRemark(replaced->op.getLoc())
           << "parameter '" << replaced->name
           << "' is bit for bit the transpose "
           << "of '" << kept->name
@@ -299,6 +302,9 @@ std::pair<bool, std::string> Preparation::judge(Parameter &parameter,
   if (auto data = load(parameter)) {
     if (isMask(*data))
       return {false, "a mask: it holds an infinity or a huge constant"};
+    if (place == Place::AddedTable && data->isSplat())
+      return {false, "an added table of one value, like a mask that hides "
+                     "nothing"};
     if (place != Place::Vector && isSinusoidal(*data))
       return {false, "a fixed table of positions: its rows are sines and "
                      "cosines"};
@@ -317,8 +323,9 @@ void Preparation::chooseTrainable(NameSelector &trainable,
         : frozen ? std::pair(false, std::string("named by 'freeze'"))
                  : judge(parameter, places.getPlace(parameter.argument));
     parameter.op.setTrainable(isTrained);
-    parameter.op.emitRemark() << (isTrained ? "trained" : "frozen") << ": '"
-                              << parameter.name << "' (" << reason << ")";
+    emitRemark(parameter.op.getLoc())
+        << (isTrained ? "trained" : "frozen") << ": '" << parameter.name
+        << "' (" << reason << ")";
   }
 }
 
@@ -348,12 +355,12 @@ void Preparation::convertBatchNorm(bool toTraining) {
     norm.erase();
   }
   if (toTraining && !norms.empty())
-    function.emitRemark() << norms.size()
-                          << " batch norms normalize with the batch's "
-                             "statistics now, running averages keep "
-                          << kStatisticMomentum << " of the old value";
+    emitRemark(function.getLoc()) << norms.size()
+                                  << " batch norms normalize with the batch's "
+                                     "statistics now, running averages keep "
+                                  << kStatisticMomentum << " of the old value";
   if (wanted != 0)
-    function.emitRemark()
+    emitRemark(function.getLoc())
         << wanted
         << " batch norms with trained scales use fixed statistics (the model "
            "was exported for inference); batch-norm=training makes them "

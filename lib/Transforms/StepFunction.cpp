@@ -122,8 +122,10 @@ LogicalResult mpt::collectFunctions(ModuleOp module, mp::Role resultRole,
         !hasResult(function, resultRole))
       continue;
     if (!function.getBody().hasOneBlock())
-      return function.emitError("has control flow between blocks; a training "
-                                "step is one block");
+      return emitError(function.getLoc())
+             << "function '" << function.getName()
+             << "' has control flow between blocks; a training step is one "
+                "block";
     functions.push_back(function);
   }
   return success();
