@@ -27,6 +27,10 @@ struct ImportOptions {
   /// ("image:0") where a dimension has no name. Naming one that the model does
   /// not have is an error.
   llvm::StringMap<int64_t> dims;
+  /// Inputs that are imported as constants of these values: a shape or an axis
+  /// that the model takes at run time decides types here. Naming an input that
+  /// the model does not have is an error.
+  llvm::StringMap<data::HostTensor> constants;
   /// The name of the function.
   std::string entryName = "forward";
 };
