@@ -1,0 +1,197 @@
+//===- RunDriver.cpp - The driver behind mpt-run --------------------------===//
+
+#include "RunDriver.h"
+#include "Model.h"
+#include "TestData.h"
+
+#include "mpt/Data/FileIO.h"
+#include "mpt/Data/Npy.h"
+#include "mpt/Support/Diagnostics.h"
+#include "mpt/Support/Version.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace mpt;
+using namespace mpt::run;
+namespace cl = llvm::cl;
+
+namespace {
+enum class Target { Reference, CPU, CUDA };
+enum class Compute { F32, F64 };
+
+cl::OptionCategory category("mpt-run");
+cl::opt<std::string>
+    inputFile(cl::Positional, cl::cat(category),
+              cl::desc("<model: .onnx, .onnxtxt, .mlir, .mlirbc>"));
+cl::opt<Target> target(
+    "target", cl::cat(category), cl::desc("What runs the model:"),
+    cl::init(Target::Reference),
+    cl::values(clEnumValN(Target::Reference, "reference",
+                          "the interpreter, operation by operation (default)"),
+               clEnumValN(Target::CPU, "cpu", "compiled kernels"),
+               clEnumValN(Target::CUDA, "cuda", "a GPU (a later step)")));
+cl::opt<Compute> compute(
+    "compute", cl::cat(category),
+    cl::desc("How the reference interpreter rounds:"), cl::init(Compute::F32),
+    cl::values(clEnumValN(Compute::F32, "f32",
+                          "every result to its element type (default)"),
+               clEnumValN(Compute::F64, "f64", "nothing: all is in double")));
+cl::list<std::string> inputs("input", cl::cat(category),
+                             cl::desc("Value of an input (or of a parameter)"),
+                             cl::value_desc("name=file.npy"));
+cl::opt<std::string>
+    outputDirectory("output-dir", cl::cat(category), cl::value_desc("folder"),
+                    cl::desc("Write every output to <name>.npy there"));
+cl::opt<std::string> functionName("function", cl::cat(category),
+                                  cl::value_desc("name"),
+                                  cl::desc("The function to run"));
+cl::list<std::string> dims("dim", cl::cat(category),
+                           cl::value_desc("name=extent"),
+                           cl::desc("Extent of a symbolic dimension"));
+cl::opt<std::string>
+    testData("test-data", cl::cat(category), cl::value_desc("folder"),
+             cl::desc("Run an ONNX backend test: a folder with model.onnx and "
+                      "test_data_set_0, or one data set"));
+cl::opt<std::string> testSuite("test-suite", cl::cat(category),
+                               cl::value_desc("folder"),
+                               cl::desc("Run all ONNX backend tests below it"));
+cl::opt<std::string> expectedFile(
+    "expect", cl::cat(category), cl::value_desc("file"),
+    cl::desc("With --test-suite: names of the tests that must pass"));
+cl::opt<std::string> writeExpected(
+    "write-passed", cl::cat(category), cl::value_desc("file"),
+    cl::desc("With --test-suite: write the names of the tests that passed"));
+cl::opt<bool> verbose("verbose", cl::cat(category),
+                      cl::desc("With --test-suite: a line for every test"));
+cl::opt<double> relativeTolerance("rtol", cl::cat(category), cl::init(1e-3),
+                                  cl::desc("Relative tolerance of tests"));
+cl::opt<double> absoluteTolerance("atol", cl::cat(category), cl::init(1e-7),
+                                  cl::desc("Absolute tolerance of tests"));
+} // namespace
+
+static int fail(const llvm::Twine &message) {
+  llvm::errs() << message << '\n';
+  return 1;
+}
+
+/// The values that the command line gives to the model's arguments.
+static bool readInputs(const Model &model, Inputs &values) {
+  for (const std::string &text : inputs) {
+    auto [name, path] = StringRef(text).split('=');
+    if (name.empty() || path.empty()) {
+      fail("--input " + text + ": should be name=file.npy");
+      return false;
+    }
+    std::optional<unsigned> number = model.findArgument(name);
+    if (!number) {
+      fail(model.path + ": has no input '" + name + "'; it has " +
+           model.describeInputs());
+      return false;
+    }
+    std::string error;
+    values[*number] = data::readNpy(path.str(), error);
+    if (!values[*number]) {
+      fail(error);
+      return false;
+    }
+  }
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!values[i] && !model.isParameter[i]) {
+      fail(model.path + ": input '" + model.arguments[i] +
+           "' is missing: give it with --input " + model.arguments[i] +
+           "=file.npy; the inputs are " + model.describeInputs());
+      return false;
+    }
+  return true;
+}
+
+/// A name that can stand in a file's name.
+static std::string fileName(std::string name) {
+  for (char &c : name)
+    if (c == '/' || c == '\\' || c == ':')
+      c = '_';
+  return name;
+}
+
+static int writeOutputs(const Model &model,
+                        const std::vector<data::HostTensor> &outputs) {
+  if (outputDirectory.empty()) {
+    for (size_t i = 0; i < outputs.size(); ++i)
+      llvm::outs() << model.results[i] << ": " << summarize(outputs[i]) << '\n';
+    return 0;
+  }
+  if (std::error_code code = llvm::sys::fs::create_directories(outputDirectory))
+    return fail(outputDirectory + ": cannot be created: " + code.message());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    // numpy has no bfloat16; float32 holds it exactly.
+    const data::HostTensor &output =
+        outputs[i].dtype == data::DType::BF16
+            ? data::convert(outputs[i], data::DType::F32)
+            : outputs[i];
+    std::string error;
+    if (!data::writeNpy(outputDirectory + "/" + fileName(model.results[i]) +
+                            ".npy",
+                        output, error))
+      return fail(error);
+  }
+  return 0;
+}
+
+int mpt::runModel(int argc, char **argv) {
+  cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](raw_ostream &os) {
+    os << "mpt-run " MPT_VERSION_STRING " (LLVM " MPT_LLVM_VERSION_STRING ")\n";
+  });
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "MPT: runs a model on given inputs, or ONNX backend tests\n\n"
+      "  mpt-run model.onnx --input image=batch.npy --output-dir out\n"
+      "  mpt-run --test-data test_relu\n");
+  if (target == Target::CUDA)
+    return fail("mpt-run: running on a card is a later step: use "
+                "--target=reference or --target=cpu");
+  if (compute == Compute::F64 && target != Target::Reference)
+    return fail("mpt-run: --compute=f64 is for --target=reference: compiled "
+                "kernels compute in the element types");
+  ImportOptions options;
+  std::string error;
+  for (const std::string &dim : dims)
+    if (!parseDim(dim, options, error))
+      return fail(error);
+  const Tolerance tolerance{relativeTolerance, absoluteTolerance};
+  const Runner runner = [](Model &model, const Inputs &values) {
+    return runReference(model, values, compute == Compute::F64);
+  };
+
+  if (!testSuite.empty())
+    return runTestSuite(testSuite, {expectedFile, writeExpected, verbose},
+                        options, tolerance, runner);
+  if (!testData.empty()) {
+    std::string message;
+    const Outcome outcome =
+        runTestCase(testData, inputFile, options, tolerance, runner, message);
+    if (outcome == Outcome::Pass) {
+      llvm::outs() << testData << ": passed\n";
+      return 0;
+    }
+    return fail(testData + ": " + message);
+  }
+  if (inputFile.empty())
+    return fail("mpt-run: no model given; see mpt-run --help");
+  MLIRContext context;
+  loadDialects(context);
+  OneLineDiagnostics diagnostics(context);
+  std::optional<Model> model =
+      loadModel(context, inputFile, functionName, options);
+  if (!model)
+    return 1;
+  Inputs values(model->arguments.size());
+  if (!readInputs(*model, values))
+    return 1;
+  FailureOr<std::vector<data::HostTensor>> outputs = runner(*model, values);
+  if (failed(outputs))
+    return 1;
+  return writeOutputs(*model, *outputs);
+}
