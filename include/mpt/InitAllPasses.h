@@ -8,6 +8,7 @@
 #define MPT_INITALLPASSES_H
 
 #include "mlir/InitAllPasses.h"
+#include "mpt/Conversion/Passes.h"
 #include "mpt/Pipelines/Pipelines.h"
 #include "mpt/Transforms/Passes.h"
 
@@ -15,6 +16,7 @@ namespace mpt {
 
 /// MPT's own passes and pipelines.
 inline void registerPasses() {
+  registerMPTConversionPasses();
   registerMPTTransformsPasses();
   registerPipelines();
 }

@@ -55,7 +55,33 @@ Value EmitContext::widen(Value stored, Type elementType) {
     return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, stored,
                                  zero);
   }
-  return arith::ExtFOp::create(b, loc, compute, stored);
+  if (!elementType.isBF16() || target.isGPU)
+    return arith::ExtFOp::create(b, loc, compute, stored);
+  // On bits: LLVM would move arithmetic to the narrow side of an extension, and
+  // x86 has none there (a call per lane).
+  Type i32 = cloneShape(stored.getType(), b.getI32Type());
+  Type i16 = cloneShape(stored.getType(), b.getI16Type());
+  Value bits = arith::BitcastOp::create(b, loc, i16, stored);
+  bits = arith::ExtUIOp::create(b, loc, i32, bits);
+  bits = arith::ShLIOp::create(b, loc, bits, constant(i32, 16));
+  return arith::BitcastOp::create(b, loc, compute, bits);
+}
+
+Value EmitContext::roundToNarrow(Value wide, Type elementType) {
+  Type f32 = cloneShape(wide.getType(), b.getF32Type());
+  Type i32 = cloneShape(wide.getType(), b.getI32Type());
+  // f64 to f32 rounding to odd (Boldo and Melquiond 2008), so that the second
+  // rounding sees everything that was lost.
+  Value x = arith::TruncFOp::create(b, loc, f32, wide);
+  Value back = arith::ExtFOp::create(b, loc, wide.getType(), x);
+  Value inexact = cmpf(arith::CmpFPredicate::ONE, back, wide);
+  Value away = cmpf(arith::CmpFPredicate::OGT, absf(back), absf(wide));
+  Value bits = arith::BitcastOp::create(b, loc, i32, x);
+  Value one = constant(i32, 1);
+  bits = select(away, arith::SubIOp::create(b, loc, bits, one), bits);
+  bits = select(inexact, arith::OrIOp::create(b, loc, bits, one), bits);
+  Value odd = arith::BitcastOp::create(b, loc, f32, bits);
+  return widen(narrow(odd, elementType), elementType);
 }
 
 Value EmitContext::narrow(Value computed, Type elementType) {

@@ -169,7 +169,7 @@ public:
 
   bool runLaunch(int64_t index, const mpt_launch_check &check) {
     launch = index;
-    std::vector<Interval> reads, writes;
+    std::vector<Interval> reads, writes, results;
     for (int32_t i = 0; i < check.numAccesses; ++i) {
       const mpt_access &access = check.accesses[i];
       const Interval range{access.offset, access.offset + access.size};
@@ -177,10 +177,14 @@ public:
         reads.push_back(range);
       if (access.mode & MPT_ACCESS_WRITE)
         writes.push_back(range);
+      if ((access.mode & MPT_ACCESS_WRITE) &&
+          !(access.mode & MPT_ACCESS_SCRATCH))
+        results.push_back(range);
     }
     checkDeclarations(reads, writes);
     reads = normalized(std::move(reads));
     writes = normalized(std::move(writes));
+    results = normalized(std::move(results));
 
     bool writesReported = false;
     for (int run = 0; run < 2; ++run) {
@@ -193,7 +197,7 @@ public:
         for (Interval range : writes)
           copy(first.get(), arena, range);
     }
-    compareRuns(writes);
+    compareRuns(results);
 
     for (Interval range : writes) {
       copy(truth.get(), arena, range);
@@ -390,7 +394,8 @@ bool checkTables(int64_t arenaSize, const mpt_launch *launches,
       const mpt_access &access = checks[i].accesses[k];
       if (!isInside(access.offset, access.size, arenaSize) ||
           access.mode < MPT_ACCESS_READ ||
-          access.mode > MPT_ACCESS_READ_WRITE) {
+          access.mode > (MPT_ACCESS_READ_WRITE | MPT_ACCESS_SCRATCH) ||
+          access.mode == MPT_ACCESS_SCRATCH) {
         setLastError("launch %lld '%.100s': access %d is malformed",
                      (long long)i, name, k);
         return false;

@@ -187,6 +187,8 @@ public:
   /// Between storage and compute types, scalars or vectors.
   mlir::Value widen(mlir::Value stored, mlir::Type elementType);
   mlir::Value narrow(mlir::Value computed, mlir::Type elementType);
+  /// An f64 value as f16 or bf16 would hold it, in f32; rounded once.
+  mlir::Value roundToNarrow(mlir::Value wide, mlir::Type elementType);
   /// A typed view of scratch from a byte offset on: memref<count x type>.
   mlir::Value scratchView(mlir::Value scratch, int64_t byteOffset,
                           int64_t count, mlir::Type type);

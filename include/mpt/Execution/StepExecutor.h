@@ -25,6 +25,8 @@
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 
+#include "llvm/ADT/StringMap.h"
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +46,11 @@ struct ExecutorOptions {
   bool checkPlan = false;
   /// Reference: compute in double without rounding to the element types.
   bool float64 = false;
+  /// Where relative paths of external parameter values are looked for, beside
+  /// the current folder.
+  std::string directory;
+  /// Measure the time of every kernel (getProfile).
+  bool profile = false;
 };
 
 /// What a plan costs; zero for the Reference.
@@ -119,7 +126,12 @@ public:
   /// member. After run() a state argument holds the new state.
   virtual data::TensorView getArgumentView(unsigned index) const = 0;
   virtual data::TensorView getResultView(unsigned index) const = 0;
-  virtual void *getMutableArgument(unsigned index) = 0;
+  /// Sets an argument by number; shape and element type as in setInput.
+  virtual bool setArgument(unsigned index, const data::HostTensor &value,
+                           std::string &error) = 0;
+  /// The argument's own memory, to be filled before run(); null for the
+  /// Reference.
+  virtual void *getMutableArgument(unsigned index) { return nullptr; }
 
   virtual ExecutionStatistics getStatistics() const { return {}; }
   /// One line per kernel, slowest first: calls, time, share, name. Empty for
@@ -127,16 +139,21 @@ public:
   virtual std::string getProfile() const { return {}; }
 
 protected:
+  /// Fills `arguments` and `results`.
+  mlir::LogicalResult describe(mlir::func::FuncOp func);
+  /// Sets the parameters' initial values through setArgument.
+  mlir::LogicalResult loadParameters(mlir::ModuleOp module,
+                                     mlir::func::FuncOp func,
+                                     const ExecutorOptions &options);
+
   std::vector<ValueInfo> arguments, results;
+
+private:
+  llvm::StringMap<unsigned> argumentNumbers, resultNumbers;
 };
 
 /// The element type of a tensor in host memory (i1 is Bool), or nothing.
 std::optional<data::DType> getDType(mlir::Type elementType);
-
-/// Reads the initial value of a parameter (nn.external: from its file) into
-/// `bytes`, which must have the parameter's size. Zeros without a value.
-mlir::LogicalResult readParameter(mpt::nn::ParameterOp parameter,
-                                  llvm::MutableArrayRef<uint8_t> bytes);
 
 } // namespace mpt::execution
 

@@ -125,7 +125,14 @@ typedef struct mpt_range {
   int64_t size;
 } mpt_range;
 
-enum { MPT_ACCESS_READ = 1, MPT_ACCESS_WRITE = 2, MPT_ACCESS_READ_WRITE = 3 };
+enum {
+  MPT_ACCESS_READ = 1,
+  MPT_ACCESS_WRITE = 2,
+  MPT_ACCESS_READ_WRITE = 3,
+  /* Added to MPT_ACCESS_WRITE or MPT_ACCESS_READ_WRITE: temporary memory. Any
+   * part of it may be written, with anything. */
+  MPT_ACCESS_SCRATCH = 4
+};
 
 /* What a launch says it does to a range of the arena. */
 typedef struct mpt_access {

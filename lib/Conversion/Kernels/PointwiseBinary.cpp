@@ -185,16 +185,9 @@ static Value emitCompare(EmitContext &c, nn::CompareOp op, Value x, Value y) {
 static Value emitCast(EmitContext &c, nn::CastOp op, Value x) {
   Type from = getElementTypeOrSelf(op.getInput().getType());
   Type to = getElementTypeOrSelf(op.getResult().getType());
-  Value y;
-  if (from.isF64() && (to.isF16() || to.isBF16())) {
-    // Straight to 16 bits: f32 in between would round twice.
-    Type narrow = to;
-    if (auto vector = dyn_cast<VectorType>(x.getType()))
-      narrow = VectorType::get(vector.getShape(), to);
-    y = arith::TruncFOp::create(c.b, c.loc, narrow, x);
-    return c.widen(y, to);
-  }
-  y = c.convert(
+  if (from.isF64() && (to.isF16() || to.isBF16()))
+    return c.roundToNarrow(x, to);
+  Value y = c.convert(
       x, to, isUnsigned(isa<FloatType>(from) ? op.getResult() : op.getInput()));
   if (to.isF16() || to.isBF16())
     return c.widen(c.narrow(y, to), to);

@@ -156,15 +156,9 @@ PointwiseResults conversion::emitTraining(EmitContext &c, Operation *op,
   return llvm::TypeSwitch<Operation *, PointwiseResults>(op)
       .Case<mp::CastOp>([&](auto cast) -> PointwiseResults {
         Type to = getElementTypeOrSelf(cast.getResult().getType());
-        // Through f64 the value would be rounded twice on its way to memory.
         if (getElementTypeOrSelf(v[0].getType()).isF64() &&
-            (to.isF16() || to.isBF16())) {
-          Type narrow = to;
-          if (auto vector = dyn_cast<VectorType>(v[0].getType()))
-            narrow = VectorType::get(vector.getShape(), to);
-          Value y = arith::TruncFOp::create(c.b, c.loc, narrow, v[0]);
-          return {c.widen(y, to)};
-        }
+            (to.isF16() || to.isBF16()))
+          return {c.roundToNarrow(v[0], to)};
         return {c.convert(v[0], to)};
       })
       .Case<mp::GradientOp>([&](auto) { return PointwiseResults{v[0]}; })
