@@ -154,32 +154,70 @@ void PrecisionAssignment::fixByOwnNature(Node &node) {
         node, State::FP32,
         stringifyPrecisionReasonKind(interface.getPrecisionReasonKind()).str() +
             ": " + nature);
-  if (wanted.empty())
-    for (OpOperand &operand : op->getOpOperands()) {
-      if (!isFlexibleOperand(operand))
-        continue;
-      ElementsAttr value = getFloatConstant(operand.get().getDefiningOp());
-      if (!value)
-        continue;
-      switch (classifyConstant(value, policy.low)) {
-      case ConstantFit::Fits:
-        break;
-      case ConstantFit::Overflows:
-        return fix(node, State::FP32,
-                   "unsafe: a constant operand overflows the low type");
-      case ConstantFit::Vanishes:
-        return fix(node, State::FP32,
-                   "unsafe: a constant operand vanishes in the low type");
-      case ConstantFit::Unknown:
-        return fix(node, State::FP32,
-                   "unsafe: a constant operand cannot be read");
-      }
-    }
+  if (wanted.empty() && fixByConstants(node))
+    return;
   if (!wanted.empty())
     return fix(node, State::Low, "the user wants '" + wanted + "' low");
   if (cls == PrecisionClass::Low) {
     node.state = State::Low; // not fixed: the passes below may overrule it
     node.reason = nature;
+  }
+}
+
+/// A constant that the low type cannot hold keeps its operation in FP32.
+bool PrecisionAssignment::fixByConstants(Node &node) {
+  for (OpOperand &operand : node.op->getOpOperands()) {
+    if (!isFlexibleOperand(operand))
+      continue;
+    ElementsAttr value = getFloatConstant(operand.get().getDefiningOp());
+    if (!value)
+      continue;
+    switch (classifyConstant(value, policy.low)) {
+    case ConstantFit::Fits:
+      continue;
+    case ConstantFit::Overflows:
+      fix(node, State::FP32,
+          "unsafe: a constant operand overflows the low type");
+      // BF16 has the range of FP32 but for the last half of a step.
+      node.masks =
+          classifyConstant(value, BFloat16Type::get(value.getContext())) ==
+          ConstantFit::Overflows;
+      return true;
+    case ConstantFit::Vanishes:
+      fix(node, State::FP32,
+          "unsafe: a constant operand vanishes in the low type");
+      return true;
+    case ConstantFit::Unknown:
+      fix(node, State::FP32, "unsafe: a constant operand cannot be read");
+      return true;
+    }
+  }
+  return false;
+}
+
+/// A masking constant like -3.4e38 would become an infinity where its value is
+/// cast, and a row that is masked completely a NaN. So what reads it stays
+/// FP32, up to the first operation that sums (softmax).
+void PrecisionAssignment::fixReadersOfMasks() {
+  SmallVector<Operation *> pending;
+  for (Node &node : nodes)
+    if (node.masks)
+      pending.push_back(node.op);
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val();
+    for (OpResult result : op->getResults()) {
+      if (!isFlexibleResult(result))
+        continue;
+      for (Operation *user : result.getUsers()) {
+        Node *node = find(user);
+        if (!node || node->state != State::Open)
+          continue;
+        fix(*node, State::FP32,
+            "unsafe: reads a masking value that overflows the low type");
+        if (!cast<PrecisionOpInterface>(user).getAccumulatorType())
+          pending.push_back(user);
+      }
+    }
   }
 }
 
@@ -411,6 +449,7 @@ void PrecisionAssignment::dropCostlyNodes() {
 
 std::vector<PrecisionAssignment::Decision> PrecisionAssignment::run() {
   collect();
+  fixReadersOfMasks();
   fixBehindGradients();
   fixReadersOfTheSeed();
   fixLoss();

@@ -5,6 +5,8 @@
 
 #include "mpt/Transforms/Passes.h"
 
+#include "mlir/Transforms/Passes.h"
+
 using namespace mlir;
 using namespace mpt;
 
@@ -18,6 +20,7 @@ void mpt::addPrecisionPhase(OpPassManager &manager,
   InsertCastsPassOptions insert;
   insert.widenResults = options.widenResults;
   OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createNormalizeMasksPass());
   functions.addPass(createAssignPrecisionPass(assign));
   functions.addPass(createInsertCastsPass(insert));
 }
@@ -27,10 +30,78 @@ void mpt::buildMixedPrecisionPipeline(OpPassManager &manager,
   addPrecisionPhase(manager, options);
 }
 
+//===----------------------------------------------------------------------===//
+// Training
+//===----------------------------------------------------------------------===//
+
+void mpt::addLossPhase(OpPassManager &manager, const TrainingOptions &options) {
+  PrepareParametersPassOptions prepare;
+  prepare.trainable = options.trainable;
+  prepare.freeze = options.freeze;
+  prepare.batchNorm = options.batchNorm;
+  manager.addPass(createPrepareParametersPass(prepare));
+  AttachLossPassOptions loss;
+  loss.loss = options.loss;
+  manager.addPass(createAttachLossPass(loss));
+}
+
+void mpt::addOptimizerPhase(OpPassManager &manager,
+                            const TrainingOptions &options) {
+  manager.addPass(createDifferentiatePass());
+  AttachOptimizerPassOptions optimizer;
+  optimizer.optimizer = options.optimizer;
+  optimizer.clipNorm = options.clipNorm;
+  manager.addPass(createAttachOptimizerPass(optimizer));
+}
+
+void mpt::addScalingPhase(OpPassManager &manager,
+                          const TrainingOptions &options) {
+  ScaleLossPassOptions scale;
+  scale.mode = options.lossScale;
+  scale.initScale = options.initScale;
+  scale.growthInterval = options.growthInterval;
+  OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createScaleLossPass(scale));
+  functions.addPass(createVerifyLossScalingPass());
+}
+
+void mpt::addCleanupPhase(OpPassManager &manager) {
+  OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createCanonicalizerPass());
+  functions.addPass(createCSEPass());
+}
+
+void mpt::buildTrainingPipeline(OpPassManager &manager,
+                                const TrainingOptions &options) {
+  addLossPhase(manager, options);
+  addOptimizerPhase(manager, options);
+  addScalingPhase(manager, options);
+  addCleanupPhase(manager);
+  if (options.precision == "fp32")
+    return;
+  MixedPrecisionOptions mixed;
+  // An unknown name is reported by mpt-assign-precision.
+  mixed.low = options.precision == "fp16" ? std::string("f16")
+                                          : options.precision.getValue();
+  mixed.widenResults = true;
+  for (const std::string &text : options.fp32Ops)
+    mixed.fp32Ops.push_back(text);
+  for (const std::string &text : options.lowOps)
+    mixed.lowOps.push_back(text);
+  addPrecisionPhase(manager, mixed);
+  addCleanupPhase(manager);
+}
+
+//===----------------------------------------------------------------------===//
+
 void mpt::registerPipelines() {
   PassPipelineRegistration<MixedPrecisionOptions>(
       "mpt-mixed-precision",
       "Decide the precision of every operation of every function and insert "
       "the casts",
       buildMixedPrecisionPipeline);
+  PassPipelineRegistration<TrainingOptions>(
+      "mpt-training",
+      "Make a mixed-precision training step of a forward function",
+      buildTrainingPipeline);
 }

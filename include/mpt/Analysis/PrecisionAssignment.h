@@ -67,6 +67,7 @@ private:
     mlir::Operation *op = nullptr;
     State state = State::Open;
     bool fixed = false;
+    bool masks = false; // has a constant beyond every range, like -3.4e38
     std::string reason;
     mlir::Operation *because = nullptr; // the neighbour that decided
   };
@@ -79,6 +80,8 @@ private:
   void fix(Node &node, State state, std::string reason);
   void collect();
   void fixByOwnNature(Node &node);
+  bool fixByConstants(Node &node);
+  void fixReadersOfMasks();
   void fixBehindGradients();
   void fixReadersOfTheSeed();
   void fixLoss();

@@ -36,6 +36,67 @@ struct MixedPrecisionOptions
       llvm::cl::desc("operations and nodes (regex) to run in the low type")};
 };
 
+/// Options of the whole way from a forward function to a training step. The
+/// strings are those of the passes and of mpt-train.
+struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
+  // What is trained.
+  Option<std::string> trainable{
+      *this, "trainable",
+      llvm::cl::desc("names or regexes of parameters to train in any case")};
+  Option<std::string> freeze{
+      *this, "freeze",
+      llvm::cl::desc("names or regexes of parameters not to train")};
+  Option<std::string> batchNorm{
+      *this, "batch-norm",
+      llvm::cl::desc("keep, or training: inference-mode batch norm becomes "
+                     "training-mode"),
+      llvm::cl::init("keep")};
+  // The loss and the optimizer.
+  Option<std::string> loss{
+      *this, "loss", llvm::cl::desc("the loss, over output and label names")};
+  Option<std::string> optimizer{
+      *this, "optimizer", llvm::cl::desc("sgd(...), adam(...) or adamw(...)"),
+      llvm::cl::init("sgd(lr=0.1)")};
+  Option<double> clipNorm{
+      *this, "clip-norm",
+      llvm::cl::desc("bound of the global gradient norm; 0: none"),
+      llvm::cl::init(0.0)};
+  // Loss scaling.
+  Option<std::string> lossScale{*this, "loss-scale",
+                                llvm::cl::desc("dynamic, static or off"),
+                                llvm::cl::init("dynamic")};
+  Option<double> initScale{*this, "init-scale",
+                           llvm::cl::desc("the scale of the first step"),
+                           llvm::cl::init(65536.0)};
+  Option<int64_t> growthInterval{
+      *this, "growth-interval",
+      llvm::cl::desc("finite steps before the scale grows"),
+      llvm::cl::init(2000)};
+  // Precision.
+  Option<std::string> precision{*this, "precision",
+                                llvm::cl::desc("fp16, bf16 or fp32 (no casts)"),
+                                llvm::cl::init("fp16")};
+  ListOption<std::string> fp32Ops{
+      *this, "fp32-ops",
+      llvm::cl::desc("operations and nodes (regex) to keep in FP32")};
+  ListOption<std::string> lowOps{
+      *this, "low-ops",
+      llvm::cl::desc("operations and nodes (regex) to run in the low type")};
+};
+
+/// Phase: choose and repair the parameters, attach the loss.
+void addLossPhase(mlir::OpPassManager &manager, const TrainingOptions &options);
+/// Phase: append the gradients, then the optimizer: `@train_step`.
+void addOptimizerPhase(mlir::OpPassManager &manager,
+                       const TrainingOptions &options);
+/// Phase: scale the loss and prove that the scale cancels out. It comes before
+/// any cleanup, so that the proof reads what the passes built.
+void addScalingPhase(mlir::OpPassManager &manager,
+                     const TrainingOptions &options);
+/// Phase: canonicalize and cse. None of the patterns folds a cast of the model
+/// or a rounding.
+void addCleanupPhase(mlir::OpPassManager &manager);
+
 /// Phase: decide the precision of every operation and insert the casts.
 void addPrecisionPhase(mlir::OpPassManager &manager,
                        const MixedPrecisionOptions &options);
@@ -44,6 +105,10 @@ void addPrecisionPhase(mlir::OpPassManager &manager,
 /// precision.
 void buildMixedPrecisionPipeline(mlir::OpPassManager &manager,
                                  const MixedPrecisionOptions &options);
+
+/// `mpt-training`: a forward function to a training step in mixed precision.
+void buildTrainingPipeline(mlir::OpPassManager &manager,
+                           const TrainingOptions &options);
 
 /// Registers all pipelines under their names.
 void registerPipelines();

@@ -233,6 +233,23 @@ def VerifyLossScalingPass : Pass<"mpt-verify-loss-scaling", "::mlir::func::FuncO
 // Precision: these passes know the dialect mp and interfaces, no network operation
 //===----------------------------------------------------------------------===//
 
+def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
+  let summary = "Write constant attention masks with infinities";
+  let description = [{
+    `softmax(x + mask)` with a constant mask whose huge negative values (below -1e30, often -3.4e38)
+    stand for "not this one": they become -inf, which every floating type has, where each row
+    of the softmax keeps an element that is not masked. Both give the weight exp(-huge) = 0,
+    so the result is the same for scores below 1e30. A row masked completely stays as it
+    is: there the finite value gives equal weights and the infinity a NaN.
+
+    ```mlir
+    %c = nn.constant dense<[[0.0, -3.4e38], [0.0, 0.0]]>  ==>  dense<[[0.0, -inf], [0.0, 0.0]]>
+    %1 = nn.softmax (nn.add %x, %c) {axis = 1}
+    ```
+  }];
+  let dependentDialects = ["::mpt::nn::NNDialect"];
+}
+
 def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
   let summary = "Decide which operations run in 16 bits, and say why";
   let description = [{
@@ -240,7 +257,8 @@ def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
     tensors; changes nothing else. `mpt-insert-casts` carries the decisions out.
 
     1. FP32 is fixed for: operations of class FP32, without the interface, pinned (`mp.pin`),
-       on other floats than f32, or with a constant that the low type cannot hold; everything
+       on other floats than f32, or with a constant that the low type cannot hold (and what reads
+       a masking constant like -3.4e38, up to the softmax); everything
        behind `mp.gradient` and `mp.unscale`; what reads the loss seed or the loss scale (2^24
        is no FP16 number); what computes the loss after the last operation of class low.
     2. Operations of class low are low.
