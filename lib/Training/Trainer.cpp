@@ -1,0 +1,529 @@
+//===- Trainer.cpp - Trains a model from a file
+//----------------------------===//
+
+#include "mpt/Training/Trainer.h"
+
+#include "DataFeed.h"
+#include "Evaluation.h"
+#include "StepBuilder.h"
+
+#include "mpt/Data/Safetensors.h"
+#include "mpt/Data/SampleOrder.h"
+#include "mpt/Training/Checkpoint.h"
+#include "mpt/Training/Progress.h"
+#include "mpt/Training/Report.h"
+#include "mpt/Training/TrainingLog.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+
+using namespace mlir;
+using namespace mpt;
+using namespace mpt::training;
+
+static std::atomic<bool> stopRequested = false;
+static_assert(std::atomic<bool>::is_always_lock_free,
+              "requestStop() is called in a signal handler");
+
+void training::requestStop() { stopRequested = true; }
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using NamedTensors = std::vector<std::pair<std::string, data::HostTensor>>;
+
+std::vector<data::TensorView> viewAll(const NamedTensors &tensors) {
+  std::vector<data::TensorView> views;
+  for (const auto &[name, tensor] : tensors)
+    views.push_back(data::view(name, tensor));
+  return views;
+}
+
+double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// One run: the pieces in the order they are made.
+class Run {
+public:
+  Run(MLIRContext &context, const TrainOptions &options)
+      : context(context), options(options) {}
+
+  bool prepare(std::string &error);
+  bool train(std::string &error);
+  bool finish(std::string &error);
+
+private:
+  bool openData(std::string &error);
+  bool makeExecutors(std::string &error);
+  bool resume(std::string &error);
+  bool dumpGradients(std::string &error);
+  bool oneStep(StepRecord &record, std::string &error);
+  bool evaluateNow(std::string &error);
+  bool writeCheckpoint(std::string &error);
+  NamedTensors copyState() const;
+  std::map<std::string, std::string> settings() const;
+  std::string checkpointPath() const;
+  double scheduledRate(int64_t index) const;
+  std::string statusLine(const StepRecord &record) const;
+  Summary summarize() const;
+
+  MLIRContext &context;
+  const TrainOptions &options;
+  LossScaling scaling;
+  double learningRate = 0;
+  std::optional<BuiltModel> model;
+  std::unique_ptr<execution::StepExecutor> step, evaluation;
+  std::optional<data::Dataset> trainData, testData;
+  std::optional<DataFeed> trainFeed, testFeed;
+  std::optional<data::SampleOrder> order;
+  TrainingLog log;
+  History history;
+  int64_t totalSteps = 0, doneSteps = 0, skips = 0;
+  double compileSeconds = 0, smoothedLoss = 0;
+  bool stopped = false;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Preparation
+//===----------------------------------------------------------------------===//
+
+/// Arguments say their value in the first step where it is not zero or that of
+/// a parameter: the loss scale and its counters.
+static bool setInitialValues(execution::StepExecutor &executor,
+                             func::FuncOp function, std::string &error) {
+  for (auto [index, info] : llvm::enumerate(executor.getArguments())) {
+    auto value = function.getArgAttr(index, mp::MPDialect::kInitialAttrName);
+    double number = 0;
+    if (auto real = dyn_cast_or_null<FloatAttr>(value))
+      number = real.getValueAsDouble();
+    else if (auto integer = dyn_cast_or_null<IntegerAttr>(value))
+      number = static_cast<double>(integer.getInt());
+    else
+      continue;
+    if (!executor.setScalar(info.name, number, error))
+      return false;
+  }
+  return true;
+}
+
+bool Run::prepare(std::string &error) {
+  auto loss = getLossScaling(options, error);
+  auto rate = getLearningRate(options, error);
+  if (!loss || !rate)
+    return false;
+  scaling = *loss;
+  learningRate = *rate;
+  stopRequested = false;
+
+  Clock::time_point start = Clock::now();
+  if (!openData(error))
+    return false;
+  model = buildModel(context, options, error);
+  if (!model || !makeExecutors(error))
+    return false;
+  compileSeconds = secondsSince(start);
+
+  for (const Classification &head : model->heads) {
+    std::string column = trainFeed->getColumn(head.label);
+    if (!trainData->checkLabels(column, head.classes, head.ignoreIndex, error))
+      return false;
+    if (testData &&
+        !testData->checkLabels(column, head.classes, head.ignoreIndex, error))
+      return false;
+  }
+  order.emplace(trainData->numSamples(), trainFeed->getBatchSize(),
+                options.seed, options.shuffle);
+  int64_t epochs = options.epochs ? options.epochs : options.steps ? 0 : 1;
+  totalSteps =
+      options.steps ? options.steps : epochs * order->batchesPerEpoch();
+  if (!setInitialValues(*step, model->step.function, error) || !resume(error) ||
+      !dumpGradients(error))
+    return false;
+  return options.log.empty() || log.open(options.log, doneSteps, error);
+}
+
+bool Run::openData(std::string &error) {
+  using data::Dataset;
+  trainData = Dataset::open(options.data, Dataset::Split::Train, error);
+  if (!trainData)
+    return false;
+  if (!Dataset::hasTestSplit(options.data))
+    return true;
+  testData = Dataset::open(options.data, Dataset::Split::Test, error);
+  return testData.has_value();
+}
+
+bool Run::makeExecutors(std::string &error) {
+  using execution::StepExecutor;
+  auto made = StepExecutor::create(*model->step.module, model->step.function,
+                                   options.executor);
+  if (failed(made))
+    return false;
+  step = std::move(*made);
+  trainFeed = DataFeed::create(*trainData, *step, options.columns, error);
+  if (!trainFeed)
+    return false;
+  if (!testData)
+    return true;
+  auto eval = StepExecutor::create(
+      *model->evaluation.module, model->evaluation.function, options.executor);
+  if (failed(eval))
+    return false;
+  evaluation = std::move(*eval);
+  testFeed = DataFeed::create(*testData, *evaluation, options.columns, error);
+  return testFeed.has_value();
+}
+
+bool Run::resume(std::string &error) {
+  if (options.resume.empty())
+    return true;
+  std::optional<Checkpoint> checkpoint = loadCheckpoint(options.resume, error);
+  if (!checkpoint)
+    return false;
+  for (const auto &[name, value] : settings())
+    if (checkpoint->settings[name] != value) {
+      error = options.resume + ": the checkpoint was made with " + name + " '" +
+              checkpoint->settings[name] + "', this run has '" + value +
+              "'; use the same settings to resume";
+      return false;
+    }
+  std::map<std::string, const data::HostTensor *> saved;
+  for (const auto &[name, tensor] : checkpoint->state)
+    saved[name] = &tensor;
+  for (const execution::ValueInfo &info : step->getArguments()) {
+    if (!info.isState)
+      continue;
+    auto it = saved.find(info.name);
+    if (it == saved.end()) {
+      error = options.resume + ": has no '" + info.name +
+              "'; the checkpoint belongs to another model or optimizer";
+      return false;
+    }
+    if (!step->setState(info.name, *it->second, error)) {
+      error = options.resume + ": " + error;
+      return false;
+    }
+  }
+  if (!order->restore(checkpoint->samples)) {
+    error = options.resume + ": the checkpoint belongs to another data set";
+    return false;
+  }
+  doneSteps = checkpoint->step;
+  return true;
+}
+
+/// The gradients of the first batch at the initial parameters, unscaled.
+bool Run::dumpGradients(std::string &error) {
+  if (options.dumpGradients.empty())
+    return true;
+  auto made = execution::StepExecutor::create(
+      *model->gradients.module, model->gradients.function, options.executor);
+  if (failed(made))
+    return false;
+  execution::StepExecutor &executor = **made;
+  auto feed = DataFeed::create(*trainData, executor, options.columns, error);
+  if (!feed)
+    return false;
+  if (!setInitialValues(executor, model->gradients.function, error))
+    return false;
+  // A copy of the order, so that the run still starts with this batch.
+  data::SampleOrder first(trainData->numSamples(), feed->getBatchSize(),
+                          options.seed, options.shuffle);
+  if (!feed->fill(executor, first.next(), error) || !executor.run(error))
+    return false;
+  NamedTensors gradients;
+  for (auto [index, info] : llvm::enumerate(executor.getResults()))
+    if (info.role == mp::Role::Gradient)
+      gradients.emplace_back(info.name,
+                             data::copy(executor.getResultView(index)));
+  double loss = 0;
+  if (!executor.getScalar("loss", loss, error))
+    return false;
+  return data::writeSafetensors(options.dumpGradients, viewAll(gradients),
+                                {{"loss", llvm::formatv("{0:e17}", loss)}},
+                                error);
+}
+
+//===----------------------------------------------------------------------===//
+// Training
+//===----------------------------------------------------------------------===//
+
+/// The learning rate of step `index` (from 0): linear warm-up, then the
+/// schedule down to zero at the end of the run.
+double Run::scheduledRate(int64_t index) const {
+  if (index < options.warmupSteps)
+    return learningRate * (index + 1) / options.warmupSteps;
+  double span = std::max<int64_t>(totalSteps - options.warmupSteps, 1);
+  double progress = (index - options.warmupSteps) / span;
+  switch (options.schedule) {
+  case Schedule::Constant:
+    return learningRate;
+  case Schedule::Linear:
+    return learningRate * (1 - progress);
+  case Schedule::Cosine:
+    return learningRate * 0.5 * (1 + std::cos(M_PI * progress));
+  }
+  return learningRate;
+}
+
+/// Whether the step has a result of that name.
+static bool hasResult(const execution::StepExecutor &executor,
+                      llvm::StringRef name) {
+  return llvm::any_of(
+      executor.getResults(),
+      [&](const execution::ValueInfo &info) { return info.name == name; });
+}
+
+bool Run::oneStep(StepRecord &record, std::string &error) {
+  Clock::time_point start = Clock::now();
+  record.step = doneSteps + 1;
+  record.learningRate = scheduledRate(doneSteps);
+  if (scaling.mode != "off") {
+    data::HostTensor scale;
+    if (!step->getState("loss_scale", scale, error))
+      return false;
+    record.lossScale = data::convert(scale, data::DType::F64).data<double>()[0];
+  }
+  if (!trainFeed->fill(*step, order->next(), error))
+    return false;
+  record.epoch = order->state().epoch + 1;
+  if (!step->setScalar("learning_rate", record.learningRate, error) ||
+      !step->run(error) || !step->getScalar("loss", record.loss, error))
+    return false;
+  if (hasResult(*step, "grad_norm") &&
+      !step->getScalar("grad_norm", record.gradientNorm, error))
+    return false;
+  if (hasResult(*step, "finite")) {
+    double finite = 1, first = -1;
+    if (!step->getScalar("finite", finite, error) ||
+        !step->getScalar("first_nonfinite", first, error))
+      return false;
+    record.skipped = finite == 0;
+    auto index = static_cast<size_t>(first);
+    if (record.skipped && index < model->gradientNames.size())
+      record.overflow = model->gradientNames[index];
+  }
+  record.seconds = secondsSince(start);
+  return true;
+}
+
+std::string Run::statusLine(const StepRecord &record) const {
+  std::string line =
+      llvm::formatv("epoch {0}  loss {1:f4}", record.epoch, smoothedLoss);
+  if (scaling.mode != "off")
+    line += llvm::formatv("  scale {0}", record.lossScale).str();
+  line += llvm::formatv("  {0:f1} ms/step", 1000 * record.seconds).str();
+  return line;
+}
+
+bool Run::train(std::string &error) {
+  Progress progress(options.quiet, totalSteps, doneSteps);
+  // A loss scale at its floor that still overflows will not recover.
+  constexpr int64_t kPatience = 100;
+  int64_t skipsInARow = 0;
+  while (doneSteps < totalSteps) {
+    StepRecord record;
+    if (!oneStep(record, error)) {
+      progress.finish();
+      return false;
+    }
+    ++doneSteps;
+    skips += record.skipped;
+    skipsInARow = record.skipped ? skipsInARow + 1 : 0;
+    if (std::isfinite(record.loss))
+      smoothedLoss = history.steps.empty()
+                         ? record.loss
+                         : 0.95 * smoothedLoss + 0.05 * record.loss;
+    history.steps.push_back(record);
+    if (!log.write(record, error)) {
+      progress.finish();
+      return false;
+    }
+    progress.update(doneSteps, statusLine(record));
+    if (skipsInARow >= kPatience && record.lossScale <= 1) {
+      progress.finish();
+      error = llvm::formatv(
+          "{0}: step {1}: {2} steps in a row had gradients that are not finite "
+          "at loss scale {3}; the first was that of '{4}'. Lower the learning "
+          "rate or look for an operation that overflows",
+          options.model, record.step, skipsInARow, record.lossScale,
+          record.overflow);
+      return false;
+    }
+    if (scaling.mode == "off" && !std::isfinite(record.loss)) {
+      progress.finish();
+      error = llvm::formatv("{0}: step {1}: the loss is not finite; lower the "
+                            "learning rate or check the data",
+                            options.model, record.step);
+      return false;
+    }
+    bool lastOfEpoch = order->state().position + trainFeed->getBatchSize() >
+                       trainData->numSamples();
+    bool last = doneSteps == totalSteps;
+    stopped = stopRequested;
+    bool due =
+        options.checkpointEvery > 0 && doneSteps % options.checkpointEvery == 0;
+    if ((due || stopped || (last && !options.checkpoint.empty())) &&
+        !writeCheckpoint(error)) {
+      progress.finish();
+      return false;
+    }
+    if (stopped)
+      break;
+    if ((lastOfEpoch || last) && evaluation) {
+      progress.finish();
+      if (!evaluateNow(error))
+        return false;
+    }
+  }
+  progress.finish();
+  return true;
+}
+
+bool Run::evaluateNow(std::string &error) {
+  for (const execution::ValueInfo &info : evaluation->getArguments()) {
+    if (!info.isState)
+      continue;
+    data::HostTensor value;
+    if (!step->getState(info.name, value, error) ||
+        !evaluation->setState(info.name, value, error))
+      return false;
+  }
+  EvaluationResult result;
+  if (!evaluate(*evaluation, *testFeed, testData->numSamples(), model->heads,
+                result, error))
+    return false;
+  const StepRecord &last = history.steps.back();
+  EvaluationRecord record = {last.step, last.epoch, result.loss,
+                             result.accuracy};
+  history.evaluations.push_back(record);
+  if (!options.quiet) {
+    llvm::errs() << llvm::formatv("epoch {0}: test loss {1:f4}", record.epoch,
+                                  record.loss);
+    if (record.accuracy >= 0)
+      llvm::errs() << llvm::formatv(", test accuracy {0:f2} %",
+                                    100 * record.accuracy);
+    llvm::errs() << '\n';
+  }
+  return log.write(record, error);
+}
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+NamedTensors Run::copyState() const {
+  NamedTensors state;
+  for (auto [index, info] : llvm::enumerate(step->getArguments()))
+    if (info.isState)
+      state.emplace_back(info.name, data::copy(step->getArgumentView(index)));
+  return state;
+}
+
+std::map<std::string, std::string> Run::settings() const {
+  static constexpr const char *names[] = {"fp32", "fp16", "bf16"};
+  return {{"loss", options.loss},
+          {"optimizer", options.optimizer},
+          {"precision", names[static_cast<int>(options.precision)]},
+          {"loss scale", scaling.mode},
+          {"batch size", std::to_string(trainFeed->getBatchSize())},
+          {"shuffle", options.shuffle ? "yes" : "no"}};
+}
+
+std::string Run::checkpointPath() const {
+  if (!options.checkpoint.empty())
+    return options.checkpoint;
+  return (llvm::sys::path::stem(options.model) + ".checkpoint.safetensors")
+      .str();
+}
+
+bool Run::writeCheckpoint(std::string &error) {
+  NamedTensors state = copyState();
+  return saveCheckpoint(checkpointPath(), viewAll(state), doneSteps,
+                        order->state(), settings(), error);
+}
+
+//===----------------------------------------------------------------------===//
+// The end
+//===----------------------------------------------------------------------===//
+
+Summary Run::summarize() const {
+  Summary summary;
+  static constexpr const char *names[] = {"FP32", "FP16 mixed", "BF16 mixed"};
+  summary.model = llvm::sys::path::filename(options.model).str();
+  summary.precision = names[static_cast<int>(options.precision)];
+  summary.lossScaleMode = scaling.mode;
+  summary.target =
+      options.executor.target == execution::Target::CPU ? "cpu" : "reference";
+  summary.threads = options.executor.threads;
+  summary.steps = history.steps.size();
+  summary.skippedSteps = skips;
+  summary.compileSeconds = compileSeconds;
+  size_t tail = std::min<size_t>(100, history.steps.size());
+  std::vector<double> times;
+  for (const StepRecord &record : history.steps)
+    times.push_back(record.seconds);
+  for (size_t i = history.steps.size() - tail; i < history.steps.size(); ++i)
+    summary.trainLoss += history.steps[i].loss / tail;
+  if (!times.empty()) {
+    auto middle = times.begin() + times.size() / 2;
+    std::nth_element(times.begin(), middle, times.end());
+    summary.secondsPerStep = *middle;
+    summary.finalLossScale = history.steps.back().lossScale;
+  }
+  if (!history.evaluations.empty()) {
+    summary.testLoss = history.evaluations.back().loss;
+    summary.testAccuracy = history.evaluations.back().accuracy;
+  }
+  execution::ExecutionStatistics statistics = step->getStatistics();
+  summary.plannedActivationBytes = statistics.transientBytes;
+  summary.stateBytes = statistics.stateBytes;
+  summary.opsLow = model->opsLow;
+  summary.opsFP32 = model->opsFP32;
+  summary.casts = model->casts;
+  return summary;
+}
+
+bool Run::finish(std::string &error) {
+  NamedTensors state = copyState();
+  if (!options.save.empty() &&
+      !data::writeSafetensors(options.save, viewAll(state), {}, error))
+    return false;
+  Summary summary = summarize();
+  if (!options.report.empty() &&
+      !writeReport(options.report, summary, history, error))
+    return false;
+  if (!options.summary.empty() &&
+      !writeSummary(options.summary, summary, history, error))
+    return false;
+  llvm::outs() << llvm::formatv("{0}: {1} steps in {2}, loss {3:f4}",
+                                summary.model, summary.steps, summary.precision,
+                                summary.trainLoss);
+  if (summary.testAccuracy >= 0)
+    llvm::outs() << llvm::formatv(", test accuracy {0:f2} %",
+                                  100 * summary.testAccuracy);
+  llvm::outs() << llvm::formatv(", {0:f2} ms per step, {1} skipped\n",
+                                1000 * summary.secondsPerStep,
+                                summary.skippedSteps);
+  if (stopped)
+    llvm::outs() << "stopped after step " << doneSteps
+                 << "; resume with --resume " << checkpointPath() << '\n';
+  if (options.profile)
+    llvm::outs() << step->getProfile();
+  return true;
+}
+
+bool training::train(MLIRContext &context, const TrainOptions &options,
+                     std::string &error) {
+  Run run(context, options);
+  return run.prepare(error) && run.train(error) && run.finish(error);
+}
