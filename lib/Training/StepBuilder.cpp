@@ -80,8 +80,8 @@ static std::string precisionPipeline(const TrainOptions &options) {
   if (options.precision == Precision::FP32)
     return clean;
   llvm::StringRef low = options.precision == Precision::FP16 ? "f16" : "bf16";
-  return clean + ",func.func(mpt-assign-precision{low=" + low.str() +
-         "},mpt-insert-casts)," + clean;
+  return clean + ",func.func(mpt-normalize-masks,mpt-assign-precision{low=" +
+         low.str() + "},mpt-insert-casts)," + clean;
 }
 
 static LogicalResult runPipeline(ModuleOp module, llvm::StringRef pipeline) {
