@@ -2,6 +2,7 @@
 
 #include "Model.h"
 
+#include "mpt/Execution/StepExecutor.h"
 #include "mpt/Reference/Interpreter.h"
 #include "llvm/Support/Path.h"
 
@@ -9,48 +10,57 @@ using namespace mlir;
 
 namespace mpt::run {
 
+/// The value of argument `i` from a file, checked against its type.
+static FailureOr<reference::Tensor>
+convertInput(Model &model, unsigned i, const data::HostTensor &host, bool f64) {
+  MLIRContext *context = model.function.getContext();
+  Location loc = UnknownLoc::get(context);
+  Type argumentType = model.function.getArgumentTypes()[i];
+  auto type = dyn_cast<RankedTensorType>(argumentType);
+  if (!type)
+    return emitError(loc) << model.path << ": input '" << model.arguments[i]
+                          << "' has the type " << argumentType
+                          << ", which only ONNX knows";
+  if (type.getShape() != ArrayRef<int64_t>(host.shape))
+    return emitError(loc) << model.path << ": input '" << model.arguments[i]
+                          << "' takes "
+                          << data::shapeString(type.getShape().vec())
+                          << " elements, but its file holds "
+                          << data::shapeString(host.shape);
+  std::string message;
+  FailureOr<reference::Tensor> value = [&] {
+    ScopedDiagnosticHandler handler(context, [&](Diagnostic &diag) {
+      message = diag.str();
+      return success();
+    });
+    return reference::fromHost(host, type.getElementType(), f64, loc);
+  }();
+  if (failed(value))
+    return emitError(loc) << model.path << ": input '" << model.arguments[i]
+                          << "' " << message;
+  return value;
+}
+
 FailureOr<std::vector<data::HostTensor>>
 runReference(Model &model, const Inputs &inputs, bool f64) {
   func::FuncOp function = model.function;
-  Location loc = UnknownLoc::get(function.getContext());
   reference::ParameterLoader parameters(
       llvm::sys::path::parent_path(model.path).str());
   std::vector<reference::Tensor> arguments;
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-    if (!inputs[i]) {
-      FailureOr<std::optional<reference::Tensor>> value =
-          parameters.loadArgument(function, i);
+    if (inputs[i]) {
+      FailureOr<reference::Tensor> value =
+          convertInput(model, i, *inputs[i], f64);
       if (failed(value))
         return failure();
-      arguments.push_back(std::move(**value));
+      arguments.push_back(std::move(*value));
       continue;
     }
-    auto type = dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]);
-    if (!type)
-      return emitError(loc)
-             << model.path << ": input '" << model.arguments[i]
-             << "' has the type " << function.getArgumentTypes()[i]
-             << ", which only ONNX knows";
-    if (type.getShape() != ArrayRef<int64_t>(inputs[i]->shape))
-      return emitError(loc)
-             << model.path << ": input '" << model.arguments[i] << "' takes "
-             << data::shapeString(
-                    {type.getShape().begin(), type.getShape().end()})
-             << " elements, but its file holds "
-             << data::shapeString(inputs[i]->shape);
-    std::string message;
-    FailureOr<reference::Tensor> value = [&] {
-      ScopedDiagnosticHandler handler(function.getContext(),
-                                      [&](Diagnostic &diag) {
-                                        message = diag.str();
-                                        return success();
-                                      });
-      return reference::fromHost(*inputs[i], type.getElementType(), f64, loc);
-    }();
+    FailureOr<std::optional<reference::Tensor>> value =
+        parameters.loadArgument(function, i);
     if (failed(value))
-      return emitError(loc) << model.path << ": input '" << model.arguments[i]
-                            << "' " << message;
-    arguments.push_back(std::move(*value));
+      return failure();
+    arguments.push_back(std::move(**value));
   }
   reference::Options options;
   options.f64 = f64;
@@ -61,6 +71,35 @@ runReference(Model &model, const Inputs &inputs, bool f64) {
   std::vector<data::HostTensor> outputs;
   for (const reference::Tensor &result : *results)
     outputs.push_back(reference::toHost(result, f64));
+  return outputs;
+}
+
+FailureOr<std::vector<data::HostTensor>>
+runCompiled(Model &model, const Inputs &inputs, int32_t threads) {
+  Location loc = UnknownLoc::get(model.function.getContext());
+  execution::ExecutorOptions options;
+  options.threads = threads;
+  FailureOr<std::unique_ptr<execution::StepExecutor>> executor =
+      execution::StepExecutor::create(*model.module, model.function, options);
+  if (failed(executor))
+    return failure();
+  std::string error;
+  for (unsigned i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i])
+      continue;
+    FailureOr<reference::Tensor> value =
+        convertInput(model, i, *inputs[i], /*f64=*/false);
+    if (failed(value))
+      return failure();
+    if (!(*executor)->setInput((*executor)->getArguments()[i].name,
+                               reference::toHost(*value), error))
+      return emitError(loc) << model.path << ": " << error;
+  }
+  if (!(*executor)->run(error))
+    return emitError(loc) << model.path << ": " << error;
+  std::vector<data::HostTensor> outputs;
+  for (unsigned i = 0; i < model.results.size(); ++i)
+    outputs.push_back(data::copy((*executor)->getResultView(i)));
   return outputs;
 }
 

@@ -43,9 +43,12 @@ std::optional<Model> loadModel(mlir::MLIRContext &context,
                                const std::string &functionName,
                                const ImportOptions &options);
 
-/// Runs the function. Errors are diagnostics of the context.
+/// Runs the function in the interpreter, or as compiled kernels on `threads`
+/// threads (0: one per processor). Errors are diagnostics of the context.
 mlir::FailureOr<std::vector<data::HostTensor>>
 runReference(Model &model, const Inputs &inputs, bool f64);
+mlir::FailureOr<std::vector<data::HostTensor>>
+runCompiled(Model &model, const Inputs &inputs, int32_t threads);
 
 } // namespace mpt::run
 

@@ -21,54 +21,62 @@ namespace {
 enum class Target { Reference, CPU, CUDA };
 enum class Compute { F32, F64 };
 
-cl::OptionCategory category("mpt-run");
-cl::opt<std::string>
-    inputFile(cl::Positional, cl::cat(category),
-              cl::desc("<model: .onnx, .onnxtxt, .mlir, .mlirbc>"));
-cl::opt<Target> target(
-    "target", cl::cat(category), cl::desc("What runs the model:"),
-    cl::init(Target::Reference),
-    cl::values(clEnumValN(Target::Reference, "reference",
-                          "the interpreter, operation by operation (default)"),
-               clEnumValN(Target::CPU, "cpu", "compiled kernels"),
-               clEnumValN(Target::CUDA, "cuda", "a GPU (a later step)")));
-cl::opt<Compute> compute(
-    "compute", cl::cat(category),
-    cl::desc("How the reference interpreter rounds:"), cl::init(Compute::F32),
-    cl::values(clEnumValN(Compute::F32, "f32",
-                          "every result to its element type (default)"),
-               clEnumValN(Compute::F64, "f64", "nothing: all is in double")));
-cl::list<std::string> inputs("input", cl::cat(category),
-                             cl::desc("Value of an input (or of a parameter)"),
-                             cl::value_desc("name=file.npy"));
-cl::opt<std::string>
-    outputDirectory("output-dir", cl::cat(category), cl::value_desc("folder"),
-                    cl::desc("Write every output to <name>.npy there"));
-cl::opt<std::string> functionName("function", cl::cat(category),
-                                  cl::value_desc("name"),
-                                  cl::desc("The function to run"));
-cl::list<std::string> dims("dim", cl::cat(category),
-                           cl::value_desc("name=extent"),
-                           cl::desc("Extent of a symbolic dimension"));
-cl::opt<std::string>
-    testData("test-data", cl::cat(category), cl::value_desc("folder"),
-             cl::desc("Run an ONNX backend test: a folder with model.onnx and "
-                      "test_data_set_0, or one data set"));
-cl::opt<std::string> testSuite("test-suite", cl::cat(category),
-                               cl::value_desc("folder"),
-                               cl::desc("Run all ONNX backend tests below it"));
-cl::opt<std::string> expectedFile(
-    "expect", cl::cat(category), cl::value_desc("file"),
-    cl::desc("With --test-suite: names of the tests that must pass"));
-cl::opt<std::string> writeExpected(
-    "write-passed", cl::cat(category), cl::value_desc("file"),
-    cl::desc("With --test-suite: write the names of the tests that passed"));
-cl::opt<bool> verbose("verbose", cl::cat(category),
-                      cl::desc("With --test-suite: a line for every test"));
-cl::opt<double> relativeTolerance("rtol", cl::cat(category), cl::init(1e-3),
-                                  cl::desc("Relative tolerance of tests"));
-cl::opt<double> absoluteTolerance("atol", cl::cat(category), cl::init(1e-7),
-                                  cl::desc("Absolute tolerance of tests"));
+/// Built after LLVM's own options are gone, some of which have the same names.
+struct CommandLine {
+  cl::OptionCategory category{"mpt-run"};
+  cl::opt<std::string> inputFile{
+      cl::Positional, cl::cat(category),
+      cl::desc("<model: .onnx, .onnxtxt, .mlir, .mlirbc>")};
+  cl::opt<Target> target{
+      "target", cl::cat(category), cl::desc("What runs the model:"),
+      cl::init(Target::Reference),
+      cl::values(
+          clEnumValN(Target::Reference, "reference",
+                     "the interpreter, operation by operation (default)"),
+          clEnumValN(Target::CPU, "cpu", "compiled kernels"),
+          clEnumValN(Target::CUDA, "cuda", "a GPU (a later step)"))};
+  cl::opt<Compute> compute{
+      "compute", cl::cat(category),
+      cl::desc("How the reference interpreter rounds:"), cl::init(Compute::F32),
+      cl::values(clEnumValN(Compute::F32, "f32",
+                            "every result to its element type (default)"),
+                 clEnumValN(Compute::F64, "f64", "nothing: all is in double"))};
+  cl::opt<int> threads{
+      "threads", cl::cat(category), cl::init(0),
+      cl::desc("Threads of --target=cpu; 0: one per processor")};
+  cl::list<std::string> inputs{
+      "input", cl::cat(category),
+      cl::desc("Value of an input (or of a parameter)"),
+      cl::value_desc("name=file.npy")};
+  cl::opt<std::string> outputDirectory{
+      "output-dir", cl::cat(category), cl::value_desc("folder"),
+      cl::desc("Write every output to <name>.npy there")};
+  cl::opt<std::string> functionName{"function", cl::cat(category),
+                                    cl::value_desc("name"),
+                                    cl::desc("The function to run")};
+  cl::list<std::string> dims{"dim", cl::cat(category),
+                             cl::value_desc("name=extent"),
+                             cl::desc("Extent of a symbolic dimension")};
+  cl::opt<std::string> testData{
+      "test-data", cl::cat(category), cl::value_desc("folder"),
+      cl::desc("Run an ONNX backend test: a folder with model.onnx and "
+               "test_data_set_0, or one data set")};
+  cl::opt<std::string> testSuite{
+      "test-suite", cl::cat(category), cl::value_desc("folder"),
+      cl::desc("Run all ONNX backend tests below it")};
+  cl::opt<std::string> expectedFile{
+      "expect", cl::cat(category), cl::value_desc("file"),
+      cl::desc("With --test-suite: names of the tests that must pass")};
+  cl::opt<std::string> writeExpected{
+      "write-passed", cl::cat(category), cl::value_desc("file"),
+      cl::desc("With --test-suite: write the names of the tests that passed")};
+  cl::opt<bool> verbose{"verbose", cl::cat(category),
+                        cl::desc("With --test-suite: a line for every test")};
+  cl::opt<double> relativeTolerance{"rtol", cl::cat(category), cl::init(1e-3),
+                                    cl::desc("Relative tolerance of tests")};
+  cl::opt<double> absoluteTolerance{"atol", cl::cat(category), cl::init(1e-7),
+                                    cl::desc("Absolute tolerance of tests")};
+};
 } // namespace
 
 static int fail(const llvm::Twine &message) {
@@ -77,8 +85,9 @@ static int fail(const llvm::Twine &message) {
 }
 
 /// The values that the command line gives to the model's arguments.
-static bool readInputs(const Model &model, Inputs &values) {
-  for (const std::string &text : inputs) {
+static bool readInputs(const CommandLine &line, const Model &model,
+                       Inputs &values) {
+  for (const std::string &text : line.inputs) {
     auto [name, path] = StringRef(text).split('=');
     if (name.empty() || path.empty()) {
       fail("--input " + text + ": should be name=file.npy");
@@ -115,7 +124,7 @@ static std::string fileName(std::string name) {
   return name;
 }
 
-static int writeOutputs(const Model &model,
+static int writeOutputs(const std::string &outputDirectory, const Model &model,
                         const std::vector<data::HostTensor> &outputs) {
   if (outputDirectory.empty()) {
     for (size_t i = 0; i < outputs.size(); ++i)
@@ -140,7 +149,9 @@ static int writeOutputs(const Model &model,
 }
 
 int mpt::runModel(int argc, char **argv) {
-  cl::HideUnrelatedOptions(category);
+  cl::ResetCommandLineParser();
+  CommandLine line;
+  cl::HideUnrelatedOptions(line.category);
   cl::SetVersionPrinter([](raw_ostream &os) {
     os << "mpt-run " MPT_VERSION_STRING " (LLVM " MPT_LLVM_VERSION_STRING ")\n";
   });
@@ -149,49 +160,54 @@ int mpt::runModel(int argc, char **argv) {
       "MPT: runs a model on given inputs, or ONNX backend tests\n\n"
       "  mpt-run model.onnx --input image=batch.npy --output-dir out\n"
       "  mpt-run --test-data test_relu\n");
-  if (target == Target::CUDA)
+  if (line.target == Target::CUDA)
     return fail("mpt-run: running on a card is a later step: use "
                 "--target=reference or --target=cpu");
-  if (compute == Compute::F64 && target != Target::Reference)
+  if (line.compute == Compute::F64 && line.target != Target::Reference)
     return fail("mpt-run: --compute=f64 is for --target=reference: compiled "
                 "kernels compute in the element types");
+  if (line.threads < 0)
+    return fail("mpt-run: --threads should not be negative");
   ImportOptions options;
   std::string error;
-  for (const std::string &dim : dims)
+  for (const std::string &dim : line.dims)
     if (!parseDim(dim, options, error))
       return fail(error);
-  const Tolerance tolerance{relativeTolerance, absoluteTolerance};
-  const Runner runner = [](Model &model, const Inputs &values) {
-    return runReference(model, values, compute == Compute::F64);
+  const Tolerance tolerance{line.relativeTolerance, line.absoluteTolerance};
+  const Runner runner = [&line](Model &model, const Inputs &values) {
+    return line.target == Target::CPU
+               ? runCompiled(model, values, line.threads)
+               : runReference(model, values, line.compute == Compute::F64);
   };
 
-  if (!testSuite.empty())
-    return runTestSuite(testSuite, {expectedFile, writeExpected, verbose},
+  if (!line.testSuite.empty())
+    return runTestSuite(line.testSuite,
+                        {line.expectedFile, line.writeExpected, line.verbose},
                         options, tolerance, runner);
-  if (!testData.empty()) {
+  if (!line.testData.empty()) {
     std::string message;
-    const Outcome outcome =
-        runTestCase(testData, inputFile, options, tolerance, runner, message);
+    const Outcome outcome = runTestCase(line.testData, line.inputFile, options,
+                                        tolerance, runner, message);
     if (outcome == Outcome::Pass) {
-      llvm::outs() << testData << ": passed\n";
+      llvm::outs() << line.testData << ": passed\n";
       return 0;
     }
-    return fail(testData + ": " + message);
+    return fail(line.testData + ": " + message);
   }
-  if (inputFile.empty())
+  if (line.inputFile.empty())
     return fail("mpt-run: no model given; see mpt-run --help");
   MLIRContext context;
   loadDialects(context);
   OneLineDiagnostics diagnostics(context);
   std::optional<Model> model =
-      loadModel(context, inputFile, functionName, options);
+      loadModel(context, line.inputFile, line.functionName, options);
   if (!model)
     return 1;
   Inputs values(model->arguments.size());
-  if (!readInputs(*model, values))
+  if (!readInputs(line, *model, values))
     return 1;
   FailureOr<std::vector<data::HostTensor>> outputs = runner(*model, values);
   if (failed(outputs))
     return 1;
-  return writeOutputs(*model, *outputs);
+  return writeOutputs(line.outputDirectory, *model, *outputs);
 }
