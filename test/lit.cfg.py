@@ -1,5 +1,6 @@
 # lit suite of MPT's tools, passes and dialects. Features and substitutions are listed in
 # test/README.md.
+import glob
 import os
 import shutil
 import subprocess
@@ -73,7 +74,9 @@ def add_feature(name, present):
 
 
 add_feature("shared", os.path.isdir(os.path.join(shared, "models")))
-add_feature("ptxas", shutil.which("ptxas") is not None)
+ptxas = shutil.which("ptxas") or next(iter(sorted(glob.glob("/usr/local/cuda*/bin/ptxas"))), None)
+add_feature("ptxas", ptxas is not None)
+config.substitutions.append(("%ptxas", ptxas or "ptxas-is-not-installed"))
 add_feature("onnx-testdata", os.path.isdir(onnx_testdata))
 add_feature("fashion-mnist", os.path.isdir(fashion_mnist))
 add_feature("gpu", os.path.exists("/dev/nvidia0"))

@@ -41,6 +41,7 @@ const KernelRegistry &KernelRegistry::get() {
     addMatMulKernels(result);
     addConvolutionKernels(result);
     addConvolutionFilterGradKernels(result);
+    addPlainContractionKernels(result);
     return result;
   }();
   return registry;

@@ -26,6 +26,9 @@ inline constexpr llvm::StringLiteral kOffsetsAttrName = "nn.offsets";
 inline constexpr llvm::StringLiteral kOffsetAttrName = "nn.offset";
 inline constexpr llvm::StringLiteral kPlanAttrName = "nn.plan";
 
+/// What mpt-lower-to-gpu writes on kernels: the symbol of their code.
+inline constexpr llvm::StringLiteral kCodeAttrName = "nn.code";
+
 /// For every argument the number of the result that replaces it (same state
 /// role, same name), or -1.
 llvm::SmallVector<int64_t> getReplacingResults(mlir::func::FuncOp func);

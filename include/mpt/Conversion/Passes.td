@@ -64,4 +64,28 @@ def LowerKernelsToCPUPass : Pass<"mpt-lower-kernels-to-cpu", "::mlir::ModuleOp">
   ];
 }
 
+def LowerToGPUPass : Pass<"mpt-lower-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "Turn every distinct kernel into PTX";
+  let description = [{
+    Every distinct `nn.kernel` of the module (`mpt-form-kernels`) becomes a `gpu.binary` that holds
+    its PTX, one entry point per phase; the kernel refers to it by the attribute `nn.code`. An entry
+    point's parameters are the addresses of the operands, of the results and of the scratch memory
+    (if any). The table of kernels in `#gpu.object` says for every entry point how many work items
+    it has (`work_items`; more threads than that have nothing to do); blocks have
+    `block_size` threads. The object's property `scratch_bytes` is the size of the scratch memory,
+    which the phases of a kernel share.
+
+    The PTX needs no symbol from outside: mathematical functions are polynomials, and a kernel
+    that would need a library is an error, as is a chip the PTX version does not have.
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_80\"", "The GPU (LLVM's name: sm_80, sm_90a, ...)">,
+    Option<"ptx", "ptx", "int64_t", "80", "The PTX version to write: 80 is PTX 8.0">,
+    Option<"stage", "stage", "std::string", "\"ptx\"",
+           "`loops` (scf, vector, arith, memref), `llvm` (LLVM dialect, NVVM) or `ptx`">,
+    Option<"dumpDirectory", "dump-ptx", "std::string", "\"\"",
+           "Folder to write one .ptx file per kernel to">
+  ];
+}
+
 #endif // MPT_CONVERSION_PASSES

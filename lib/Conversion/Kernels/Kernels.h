@@ -16,6 +16,7 @@ void addPointwiseKernels(KernelRegistry &registry);
 void addMatMulKernels(KernelRegistry &registry);
 void addConvolutionKernels(KernelRegistry &registry);
 void addConvolutionFilterGradKernels(KernelRegistry &registry);
+void addPlainContractionKernels(KernelRegistry &registry);
 
 } // namespace mpt::conversion
 
