@@ -3,17 +3,20 @@
 
 #include "OptDriver.h"
 
+#include "mpt/Export/ONNX/ExportONNX.h"
 #include "mpt/Import/ONNX/ImportONNX.h"
 #include "mpt/InitAllDialects.h"
 #include "mpt/InitAllPasses.h"
 #include "mpt/Support/Version.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -88,6 +91,37 @@ importToBytecode(StringRef path, const DialectRegistry &registry) {
   return llvm::MemoryBuffer::getMemBufferCopy(bytes, path);
 }
 
+static llvm::cl::opt<std::string>
+    emitFormat("emit", llvm::cl::value_desc("onnx"),
+               llvm::cl::desc("Write the forward function as ONNX (also "
+                              "chosen by an output that ends in .onnx)"));
+static llvm::cl::opt<std::string> exportFunction(
+    "export-function", llvm::cl::value_desc("name"),
+    llvm::cl::desc("The function to write as ONNX (default: forward)"));
+
+/// Runs the passes and writes the result as ONNX.
+static int optimizeToONNX(const Invocation &invocation,
+                          std::unique_ptr<llvm::MemoryBuffer> buffer,
+                          DialectRegistry &registry) {
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  // Bytecode keeps the locations, which name the nodes.
+  auto config = MlirOptMainConfig::createFromCLOptions().emitBytecode(true);
+  if (failed(MlirOptMain(stream, std::move(buffer), registry, config)))
+    return 1;
+  MLIRContext context(registry);
+  llvm::SourceMgr sources;
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  sources.AddNewSourceBuffer(
+      llvm::MemoryBuffer::getMemBufferCopy(bytes, invocation.input), {});
+  auto module = parseSourceFile<ModuleOp>(sources, &context);
+  if (!module)
+    return 1;
+  std::string output =
+      invocation.output == "-" ? "/dev/stdout" : invocation.output;
+  return failed(exportONNX(*module, exportFunction, output));
+}
+
 /// The table of docs/SupportedONNXOps.md.
 static int printSupportedOps() {
   llvm::outs() << "| domain | operator | since opset | imported as |\n"
@@ -112,6 +146,10 @@ static int optimizeMLIR(const Invocation &invocation,
     if (!buffer)
       return reportError(message);
   }
+  if (emitFormat == "onnx" || isONNXFile(invocation.output))
+    return optimizeToONNX(invocation, std::move(buffer), registry);
+  if (!emitFormat.empty())
+    return reportError("--emit=" + emitFormat + ": should be onnx");
   auto config = MlirOptMainConfig::createFromCLOptions();
   return writeOutput(invocation.output, [&](raw_ostream &os) {
     return MlirOptMain(os, std::move(buffer), registry, config);
