@@ -45,9 +45,12 @@ void mpt::addLossPhase(OpPassManager &manager, const TrainingOptions &options) {
   manager.addPass(createAttachLossPass(loss));
 }
 
+void mpt::addGradientPhase(OpPassManager &manager) {
+  manager.addPass(createDifferentiatePass());
+}
+
 void mpt::addOptimizerPhase(OpPassManager &manager,
                             const TrainingOptions &options) {
-  manager.addPass(createDifferentiatePass());
   AttachOptimizerPassOptions optimizer;
   optimizer.optimizer = options.optimizer;
   optimizer.clipNorm = options.clipNorm;
@@ -71,11 +74,8 @@ void mpt::addCleanupPhase(OpPassManager &manager) {
   functions.addPass(createCSEPass());
 }
 
-void mpt::buildTrainingPipeline(OpPassManager &manager,
-                                const TrainingOptions &options) {
-  addLossPhase(manager, options);
-  addOptimizerPhase(manager, options);
-  addScalingPhase(manager, options);
+void mpt::addTrainingPrecisionPhase(OpPassManager &manager,
+                                    const TrainingOptions &options) {
   addCleanupPhase(manager);
   if (options.precision == "fp32")
     return;
@@ -90,6 +90,15 @@ void mpt::buildTrainingPipeline(OpPassManager &manager,
     mixed.lowOps.push_back(text);
   addPrecisionPhase(manager, mixed);
   addCleanupPhase(manager);
+}
+
+void mpt::buildTrainingPipeline(OpPassManager &manager,
+                                const TrainingOptions &options) {
+  addLossPhase(manager, options);
+  addGradientPhase(manager);
+  addOptimizerPhase(manager, options);
+  addScalingPhase(manager, options);
+  addTrainingPrecisionPhase(manager, options);
 }
 
 //===----------------------------------------------------------------------===//

@@ -3,15 +3,14 @@
 
 #include "StepBuilder.h"
 
+#include "mpt/Analysis/PrecisionSummary.h"
 #include "mpt/Import/ONNX/ImportONNX.h"
+#include "mpt/Pipelines/Pipelines.h"
 #include "mpt/Support/CallExpression.h"
+#include "mpt/Transforms/Passes.h"
 
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Pass/PassRegistry.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace mpt;
@@ -52,46 +51,6 @@ std::optional<double> training::getLearningRate(const TrainOptions &options,
 }
 
 //===----------------------------------------------------------------------===//
-// Pipelines, by the passes' public names
-//===----------------------------------------------------------------------===//
-
-/// `name="value"` for a pass option, or nothing for an empty value.
-static std::string option(llvm::StringRef name, llvm::StringRef value) {
-  return value.empty() ? "" : (name + "=\"" + value + "\" ").str();
-}
-
-static std::string lossPipeline(const TrainOptions &options) {
-  return "mpt-prepare-parameters{" + option("trainable", options.trainable) +
-         option("freeze", options.freeze) +
-         (options.trainBatchNorm ? "batch-norm=training" : "") +
-         "},mpt-attach-loss{" + option("loss", options.loss) + "}";
-}
-
-static std::string scalePipeline(const TrainOptions &options,
-                                 const LossScaling &scaling) {
-  return llvm::formatv("func.func(mpt-scale-loss{{mode={0} init-scale={1} "
-                       "growth-interval={2}},mpt-verify-loss-scaling)",
-                       scaling.mode, scaling.initial, options.growthInterval);
-}
-
-/// Deciding and placing casts; nothing in FP32.
-static std::string precisionPipeline(const TrainOptions &options) {
-  std::string clean = "canonicalize,cse";
-  if (options.precision == Precision::FP32)
-    return clean;
-  llvm::StringRef low = options.precision == Precision::FP16 ? "f16" : "bf16";
-  return clean + ",func.func(mpt-normalize-masks,mpt-assign-precision{low=" +
-         low.str() + "},mpt-insert-casts)," + clean;
-}
-
-static LogicalResult runPipeline(ModuleOp module, llvm::StringRef pipeline) {
-  PassManager manager(module.getContext());
-  if (failed(parsePassPipeline(pipeline, manager)))
-    return failure();
-  return manager.run(module);
-}
-
-//===----------------------------------------------------------------------===//
 // The model
 //===----------------------------------------------------------------------===//
 
@@ -103,6 +62,7 @@ static OwningOpRef<ModuleOp> loadModel(MLIRContext &context,
   ImportOptions importOptions;
   for (const auto &[name, extent] : options.dims)
     importOptions.dims[name] = extent;
+  importOptions.batchSize = options.batchSize;
   return importONNX(context, path, importOptions);
 }
 
@@ -114,77 +74,87 @@ static func::FuncOp lookup(ModuleOp module, llvm::StringRef name) {
   return function;
 }
 
-/// Clones `module`, runs a pipeline on the clone and finds its function.
-static LogicalResult derive(ModuleOp module, llvm::StringRef pipeline,
-                            llvm::StringRef name, BuiltFunction &built) {
+using Phases = llvm::function_ref<void(OpPassManager &)>;
+
+static LogicalResult runPhases(ModuleOp module, Phases addPhases) {
+  PassManager manager(module.getContext());
+  addPhases(manager);
+  return manager.run(module);
+}
+
+/// Runs phases on a clone of `module` and finds the function they make.
+static LogicalResult derive(ModuleOp module, llvm::StringRef name,
+                            BuiltFunction &built, Phases addPhases) {
   built.module = OwningOpRef<ModuleOp>(module.clone());
-  if (failed(runPipeline(*built.module, pipeline)))
+  if (failed(runPhases(*built.module, addPhases)))
     return failure();
   built.function = lookup(*built.module, name);
   return success(built.function != nullptr);
 }
 
-/// Operations by decided precision, and the casts that carry the decisions.
-static void countPrecisions(func::FuncOp function, BuiltModel &model) {
-  function.walk([&](Operation *op) {
-    if (isa<mp::CastOp>(op)) {
-      ++model.casts;
-      return;
-    }
-    if (isa<func::FuncOp, func::ReturnOp, nn::ConstantOp>(op))
-      return;
-    auto isFloat = [](Type type, auto test) {
-      auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
-      return element && test(element.getWidth());
-    };
-    auto is16 = [](unsigned width) { return width == 16; };
-    auto isAny = [](unsigned) { return true; };
-    bool low = llvm::any_of(op->getOperandTypes(),
-                            [&](Type t) { return isFloat(t, is16); }) ||
-               llvm::any_of(op->getResultTypes(),
-                            [&](Type t) { return isFloat(t, is16); });
-    bool floating = llvm::any_of(op->getResultTypes(),
-                                 [&](Type t) { return isFloat(t, isAny); });
-    model.opsLow += low;
-    model.opsFP32 += !low && floating;
-  });
+static void setPipelineOptions(const TrainOptions &options,
+                               const LossScaling &scaling,
+                               TrainingOptions &pipeline) {
+  static constexpr const char *precisions[] = {"fp32", "fp16", "bf16"};
+  pipeline.trainable = options.trainable;
+  pipeline.freeze = options.freeze;
+  pipeline.batchNorm = options.trainBatchNorm ? "training" : "keep";
+  pipeline.loss = options.loss;
+  pipeline.optimizer = options.optimizer;
+  pipeline.clipNorm = options.clipNorm;
+  pipeline.lossScale = scaling.mode;
+  pipeline.initScale = scaling.initial;
+  pipeline.growthInterval = options.growthInterval;
+  pipeline.precision = precisions[static_cast<int>(options.precision)];
 }
 
 std::optional<BuiltModel> training::buildModel(MLIRContext &context,
                                                const TrainOptions &options,
                                                std::string &error) {
   std::optional<LossScaling> scaling = getLossScaling(options, error);
-  OwningOpRef<ModuleOp> module = loadModel(context, options);
-  if (!scaling || !module ||
-      failed(runPipeline(*module, lossPipeline(options))))
+  if (!scaling)
     return std::nullopt;
+  TrainingOptions pipeline;
+  setPipelineOptions(options, *scaling, pipeline);
 
-  BuiltModel model;
+  OwningOpRef<ModuleOp> module = loadModel(context, options);
+  if (!module || failed(runPhases(*module, [&](OpPassManager &manager) {
+        addLossPhase(manager, pipeline);
+      })))
+    return std::nullopt;
   func::FuncOp forward = lookup(*module, "forward");
   if (!forward)
     return std::nullopt;
+  BuiltModel model;
   model.heads = findClassifications(forward);
 
-  std::string precision = precisionPipeline(options);
-  if (failed(derive(*module, "mpt-inference-mode," + precision, "eval",
-                    model.evaluation)))
-    return std::nullopt;
-
-  std::string scale = scalePipeline(options, *scaling);
-  std::string optimizer =
-      "mpt-attach-optimizer{" + option("optimizer", options.optimizer) +
-      llvm::formatv("clip-norm={0}}", options.clipNorm).str();
-  if (failed(derive(*module,
-                    "mpt-differentiate," + optimizer + "," + scale + "," +
-                        precision,
-                    "train_step", model.step)))
+  LogicalResult evaluation =
+      derive(*module, "eval", model.evaluation, [&](OpPassManager &manager) {
+        manager.addPass(createInferenceModePass());
+        addTrainingPrecisionPhase(manager, pipeline);
+      });
+  LogicalResult step =
+      derive(*module, "train_step", model.step, [&](OpPassManager &manager) {
+        addGradientPhase(manager);
+        addOptimizerPhase(manager, pipeline);
+        addScalingPhase(manager, pipeline);
+        addTrainingPrecisionPhase(manager, pipeline);
+      });
+  if (failed(evaluation) || failed(step))
     return std::nullopt;
   if (!options.dumpGradients.empty() &&
-      failed(derive(*module, "mpt-differentiate," + scale + "," + precision,
-                    "forward", model.gradients)))
+      failed(derive(*module, "forward", model.gradients,
+                    [&](OpPassManager &manager) {
+                      addGradientPhase(manager);
+                      addScalingPhase(manager, pipeline);
+                      addTrainingPrecisionPhase(manager, pipeline);
+                    })))
     return std::nullopt;
 
-  countPrecisions(model.step.function, model);
+  PrecisionSummary summary = summarizePrecision(model.step.function);
+  model.opsLow = summary.lowOps;
+  model.opsFP32 = summary.fp32Ops;
+  model.casts = summary.casts;
   model.step.function.walk([&](mp::UnscaleOp op) {
     model.gradientNames.push_back(op.getParameter().str());
   });

@@ -86,7 +86,9 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
 
 /// Phase: choose and repair the parameters, attach the loss.
 void addLossPhase(mlir::OpPassManager &manager, const TrainingOptions &options);
-/// Phase: append the gradients, then the optimizer: `@train_step`.
+/// Phase: append the gradients of the trained parameters.
+void addGradientPhase(mlir::OpPassManager &manager);
+/// Phase: turn gradients into a step: `@train_step`.
 void addOptimizerPhase(mlir::OpPassManager &manager,
                        const TrainingOptions &options);
 /// Phase: scale the loss and prove that the scale cancels out. It comes before
@@ -100,6 +102,10 @@ void addCleanupPhase(mlir::OpPassManager &manager);
 /// Phase: decide the precision of every operation and insert the casts.
 void addPrecisionPhase(mlir::OpPassManager &manager,
                        const MixedPrecisionOptions &options);
+/// The same for a training step or its evaluation function, with cleanup before
+/// and after; `fp32` only cleans up.
+void addTrainingPrecisionPhase(mlir::OpPassManager &manager,
+                               const TrainingOptions &options);
 
 /// `mpt-mixed-precision`: any function, forward or backward, to mixed
 /// precision.

@@ -124,6 +124,10 @@ bool GraphImporter::fixDimensions(std::string &error) {
         dim.set_dim_value(it->second);
         continue;
       }
+      if (axis == 0 && options.batchSize > 0) {
+        dim.set_dim_value(options.batchSize);
+        continue;
+      }
       error = file.path + ": input '" + printable(input.name()) +
               "' has the symbolic dimension '" + printable(name) +
               "': fix it with --dim " + printable(name) + "=N";

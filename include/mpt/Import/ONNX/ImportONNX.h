@@ -27,6 +27,9 @@ struct ImportOptions {
   /// ("image:0") where a dimension has no name. Naming one that the model does
   /// not have is an error.
   llvm::StringMap<int64_t> dims;
+  /// Extent of the symbolic first dimension of every input that `dims` does not
+  /// name; 0: they must be named.
+  int64_t batchSize = 0;
   /// Inputs that are imported as constants of these values: a shape or an axis
   /// that the model takes at run time decides types here. Naming an input that
   /// the model does not have is an error.
