@@ -3,13 +3,28 @@
 #ifndef MPT_TOOLS_MPTOPT_OPTDRIVER_H
 #define MPT_TOOLS_MPTOPT_OPTDRIVER_H
 
+#include "mlir/Support/LLVM.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/raw_ostream.h"
+
 namespace mpt {
 
 /// Parses the command line, reads the input (MLIR text or bytecode, ONNX by its
-/// file ending), runs the passes and writes the output. The output file is
-/// written under another name and renamed, so an error leaves none behind.
-/// Returns the exit code of the process.
+/// file ending), runs the passes and writes the output. Returns the exit code
+/// of the process.
 int runOpt(int argc, char **argv);
+
+/// Prints the message as a line; returns the exit code 1.
+int reportError(const llvm::Twine &message);
+
+/// Writes what `produce` makes, to stdout ("-") or to a file, under another
+/// name first: a failure of `produce` (which reports it) leaves no file behind.
+/// Returns the exit code of the process.
+int writeOutput(
+    llvm::StringRef file,
+    llvm::function_ref<llvm::LogicalResult(llvm::raw_ostream &)> produce);
 
 } // namespace mpt
 
