@@ -147,7 +147,8 @@ void PrecisionAssignment::fixByOwnNature(Node &node) {
   if (!narrows)
     return fix(node, State::FP32, nature);
 
-  std::string wanted = policy.wantsLow ? policy.wantsLow(op) : "";
+  bool scaling = isa<mp::MPDialect>(op->getDialect());
+  std::string wanted = policy.wantsLow && !scaling ? policy.wantsLow(op) : "";
   PrecisionClass cls = interface.getPrecisionClass();
   if (wanted.empty() && cls == PrecisionClass::FP32)
     return fix(
@@ -169,10 +170,14 @@ bool PrecisionAssignment::fixByConstants(Node &node) {
   for (OpOperand &operand : node.op->getOpOperands()) {
     if (!isFlexibleOperand(operand))
       continue;
-    ElementsAttr value = getFloatConstant(operand.get().getDefiningOp());
+    Operation *producer = operand.get().getDefiningOp();
+    ElementsAttr value = getFloatConstant(producer);
     if (!value)
       continue;
-    switch (classifyConstant(value, policy.low)) {
+    auto [known, isNew] = constants.insert({producer, ConstantFit::Fits});
+    if (isNew)
+      known->second = classifyConstant(value, policy.low);
+    switch (known->second) {
     case ConstantFit::Fits:
       continue;
     case ConstantFit::Overflows:
@@ -262,7 +267,8 @@ void PrecisionAssignment::fixReadersOfTheSeed() {
       bool cast = isa<mp::CastOp>(user);
       if (!node && !cast)
         continue;
-      if (node && !node->fixed)
+      // Not even where the user wants it low.
+      if (node && node->state != State::FP32)
         fix(*node, State::FP32, "unsafe: reads the loss scale");
       bool onlySeeds = llvm::all_of(user->getOperands(), [&](Value operand) {
         return !isFloatTensor(operand.getType()) || isConstant(operand) ||

@@ -2,6 +2,9 @@
 // RUN: mpt-opt %s --mpt-training="loss=cross_entropy(logits,labels) optimizer=sgd(lr=0.1,momentum=0.9) clip-norm=1.0" --mpt-print-precision -o %t | FileCheck %s --check-prefix=SUMMARY
 // RUN: mpt-opt %s --mpt-training="loss=cross_entropy(logits,labels) precision=bf16 loss-scale=off" | FileCheck %s --check-prefix=BF16
 // RUN: mpt-opt %s --mpt-training="loss=cross_entropy(logits,labels) precision=fp32 loss-scale=static init-scale=1024" | FileCheck %s --check-prefix=FP32
+// The proof holds for the step with casts, too.
+// RUN: mpt-opt %s --mpt-training="loss=cross_entropy(logits,labels) optimizer=adamw(lr=0.1) clip-norm=1.0" --mpt-verify-loss-scaling | FileCheck %s --check-prefix=ADAM
+// ADAM: nn.adam
 // RUN: not mpt-opt %s --mpt-training="loss=cross_entropy(logits,labels) precision=fp8" 2>&1 | FileCheck %s --check-prefix=TYPE
 // TYPE: unknown low type 'fp8'
 

@@ -21,3 +21,16 @@ func.func @policy(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
   %5 = nn.matmul %4, %x : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32> loc("my/block1/mlp")
   return %5 : tensor<8x8xf32>
 }
+
+// The loss scale is never low, whatever the user wants.
+
+// CHECK-LABEL: func.func @scaling
+// CHECK: nn.mul {{.*}}low = false, "unsafe: reads the loss scale"
+// CHECK: nn.matmul {{.*}}low = true, "the user wants 'head' low"
+// CHECK: mp.unscale {{.*}}low = false
+func.func @scaling(%x: tensor<8x8xf32>, %s: tensor<f32> {mp.role = #mp.role<loss_scale>, mp.name = "loss_scale"}) -> tensor<8x8xf32> {
+  %0 = nn.mul %x, %s : tensor<8x8xf32>, tensor<f32> loc("head")
+  %1 = nn.matmul %0, %x : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32> loc("head")
+  %2 = mp.unscale %1 of "w" by %s : tensor<8x8xf32>, tensor<f32> loc("head")
+  return %2 : tensor<8x8xf32>
+}

@@ -11,6 +11,7 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mpt/Analysis/FloatConstants.h"
 #include "mpt/Interfaces/PrecisionOpInterface.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -99,6 +100,8 @@ private:
   std::vector<Node> nodes;
   llvm::DenseMap<mlir::Operation *, unsigned> index;
   llvm::DenseMap<mlir::Value, Users> users;
+  /// Constants that have been looked into: each is read once.
+  llvm::DenseMap<mlir::Operation *, ConstantFit> constants;
 };
 
 } // namespace mpt
