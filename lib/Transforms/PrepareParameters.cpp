@@ -52,6 +52,7 @@ public:
   void splitSplats();
   void tieTransposes();
   void chooseTrainable(NameSelector &trainable, NameSelector &freeze);
+  void widenMasters();
   void convertBatchNorm(bool toTraining);
   void finish();
 
@@ -330,6 +331,49 @@ void Preparation::chooseTrainable(NameSelector &trainable,
 }
 
 //===----------------------------------------------------------------------===//
+// Masters
+//===----------------------------------------------------------------------===//
+
+/// The value of a 16-bit parameter in f32; null when there is none.
+static Attribute widen(const ParameterData &data, RankedTensorType type) {
+  SmallVector<float> values;
+  bool isSplat = data.isSplat();
+  data.forEach([&](int64_t, double value) {
+    values.push_back(static_cast<float>(value));
+    return !isSplat;
+  });
+  return DenseElementsAttr::get(type, ArrayRef<float>(values));
+}
+
+/// A trained parameter of 16 bits gets an f32 master: small updates would be
+/// rounded away. The model goes on with the 16-bit value.
+void Preparation::widenMasters() {
+  for (Parameter &parameter : parameters) {
+    auto type = cast<RankedTensorType>(parameter.argument.getType());
+    if (!parameter.op.getTrainable() || type.getElementTypeBitWidth() != 16)
+      continue;
+    OpBuilder builder(&step.getBody(), step.getBody().begin());
+    auto master = RankedTensorType::get(type.getShape(), builder.getF32Type());
+    if (parameter.op.getType() != master) {
+      if (parameter.op.getValueAttr()) {
+        auto data = load(parameter);
+        if (!data)
+          continue;
+        parameter.op.setValueAttr(widen(*data, master));
+      }
+      parameter.op.setTypeAttr(TypeAttr::get(master));
+      emitRemark(parameter.op.getLoc())
+          << "parameter '" << parameter.name << "' is stored as "
+          << type.getElementType() << ": trained from an f32 master";
+    }
+    parameter.argument.setType(master);
+    auto cast = nn::CastOp::create(builder, parameter.argument.getLoc(), type,
+                                   parameter.argument);
+    parameter.argument.replaceAllUsesExcept(cast.getResult(), cast);
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // Batch norm
 //===----------------------------------------------------------------------===//
 
@@ -428,6 +472,7 @@ void PrepareParametersPass::runOnOperation() {
     if (tie)
       preparation.tieTransposes();
     preparation.chooseTrainable(*toTrain, *toFreeze);
+    preparation.widenMasters();
     preparation.convertBatchNorm(batchNorm == "training");
     llvm::append_range(known, preparation.getNames());
     preparation.finish();

@@ -27,7 +27,8 @@ def PrepareParametersPass : Pass<"mpt-prepare-parameters", "::mlir::ModuleOp"> {
        scales and shifts of normalizations, biases, tables that are gathered from or added.
        Scalars, masks (with an infinity or a huge constant inside), tables of sines and cosines
        and integers stay frozen.
-    4. **Batch norm.** An `nn.batch_norm_inference` stays as it is; `batch-norm=training` makes it
+    4. **Masters.** A trained parameter stored in 16 bits becomes f32, cast to its type for the model.
+    5. **Batch norm.** An `nn.batch_norm_inference` stays as it is; `batch-norm=training` makes it
        `nn.batch_norm_training`, and a remark says when that looks wanted (its scale is trained).
 
     `trainable` and `freeze` are comma-separated parameter names or regular expressions that must
