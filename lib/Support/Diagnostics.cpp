@@ -45,8 +45,10 @@ static std::string flatten(Diagnostic &diagnostic) {
 }
 
 static void print(llvm::raw_ostream &os, Diagnostic &diagnostic,
-                  StringRef indent) {
+                  StringRef indent, StringRef file) {
   std::string where = describeLocation(diagnostic.getLocation());
+  if (!file.empty() && StringRef(where).starts_with("node '"))
+    where = file.str() + ": " + where;
   os << indent << where << (where.empty() ? "" : ": ");
   if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
     os << "warning: ";
@@ -55,15 +57,16 @@ static void print(llvm::raw_ostream &os, Diagnostic &diagnostic,
   os << flatten(diagnostic) << '\n';
 }
 
-OneLineDiagnostics::OneLineDiagnostics(MLIRContext &context, bool printRemarks)
-    : handler(&context, [this, printRemarks](Diagnostic &diagnostic) {
+OneLineDiagnostics::OneLineDiagnostics(MLIRContext &context, bool printRemarks,
+                                       std::string file)
+    : handler(&context, [this, printRemarks, file](Diagnostic &diagnostic) {
         DiagnosticSeverity severity = diagnostic.getSeverity();
         error |= severity == DiagnosticSeverity::Error;
         if (severity == DiagnosticSeverity::Remark && !printRemarks)
           return success();
-        print(llvm::errs(), diagnostic, "");
+        print(llvm::errs(), diagnostic, "", file);
         for (Diagnostic &note : diagnostic.getNotes())
-          print(llvm::errs(), note, "  ");
+          print(llvm::errs(), note, "  ", file);
         return success();
       }) {
   context.printOpOnDiagnostic(false);

@@ -99,7 +99,7 @@ int mpt::optimizeModel(StringRef input, StringRef output,
   auto config = MlirOptMainConfig::createFromCLOptions();
   MLIRContext context(registry);
   context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
-  OneLineDiagnostics diagnostics(context, options.remarks);
+  OneLineDiagnostics diagnostics(context, options.remarks, input.str());
 
   OwningOpRef<ModuleOp> module = readModule(input, context);
   if (!module || failed(runPasses(*module, config)))

@@ -198,7 +198,8 @@ int mpt::runModel(int argc, char **argv) {
     return fail("mpt-run: no model given; see mpt-run --help");
   MLIRContext context;
   loadDialects(context);
-  OneLineDiagnostics diagnostics(context);
+  OneLineDiagnostics diagnostics(context, /*printRemarks=*/false,
+                                 line.inputFile);
   std::optional<Model> model =
       loadModel(context, line.inputFile, line.functionName, options);
   if (!model)

@@ -301,7 +301,8 @@ int main(int argc, char **argv) {
     mpt::registerAllDialects(registry);
     mpt::registerAllPasses();
     mlir::MLIRContext context(registry);
-    OneLineDiagnostics diagnostics(context);
+    OneLineDiagnostics diagnostics(context, /*printRemarks=*/false,
+                                   options.model);
     done = train(context, options, error);
   }
   if (!done && !error.empty())

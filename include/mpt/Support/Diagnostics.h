@@ -19,11 +19,12 @@ std::string describeLocation(mlir::Location location);
 ///   model.onnx: node 'conv1' (Conv): what is wrong and what to do
 ///
 /// without the operation dumped behind it. Remarks are printed only when asked
-/// for; notes follow their error, indented.
+/// for; notes follow their error, indented. `file` is named where a location
+/// names a node but no file, as those of an imported model do.
 class OneLineDiagnostics {
 public:
   explicit OneLineDiagnostics(mlir::MLIRContext &context,
-                              bool printRemarks = false);
+                              bool printRemarks = false, std::string file = "");
   bool sawError() const { return error; }
 
 private:
