@@ -42,6 +42,11 @@ const KernelRegistry &KernelRegistry::get() {
     addConvolutionKernels(result);
     addConvolutionFilterGradKernels(result);
     addPlainContractionKernels(result);
+    addBatchNormKernels(result);
+    addRowNormKernels(result);
+    addSoftmaxKernels(result);
+    addReductionKernels(result);
+    addPoolingKernels(result);
     return result;
   }();
   return registry;

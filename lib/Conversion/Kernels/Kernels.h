@@ -17,6 +17,11 @@ void addMatMulKernels(KernelRegistry &registry);
 void addConvolutionKernels(KernelRegistry &registry);
 void addConvolutionFilterGradKernels(KernelRegistry &registry);
 void addPlainContractionKernels(KernelRegistry &registry);
+void addBatchNormKernels(KernelRegistry &registry);
+void addRowNormKernels(KernelRegistry &registry);
+void addSoftmaxKernels(KernelRegistry &registry);
+void addReductionKernels(KernelRegistry &registry);
+void addPoolingKernels(KernelRegistry &registry);
 
 } // namespace mpt::conversion
 

@@ -122,10 +122,8 @@ void storeLanes(EmitContext &c, const KernelTensor &to, Value linear,
   });
 }
 
-/// body(j, width) over [0, count), whole vectors in a loop where there are
-/// many, the last one overlapping.
-static void vectorRun(EmitContext &c, int64_t count,
-                      function_ref<void(Value j, int64_t width)> body) {
+void vectorRun(EmitContext &c, int64_t count,
+               function_ref<void(Value j, int64_t width)> body) {
   int64_t lanes = c.target.lanes();
   int64_t whole = count / lanes * lanes;
   if (whole > 4 * lanes)
@@ -144,12 +142,29 @@ static void vectorRun(EmitContext &c, int64_t count,
            [&](int64_t begin, int64_t width) { body(c.index(begin), width); });
 }
 
+Value loadStrided(EmitContext &c, const KernelTensor &from, Value linear,
+                  int64_t width, int64_t stride) {
+  if (width == 1)
+    return c.load(from, linear);
+  if (stride == 1)
+    return c.loadVector(from, linear, width);
+  // The second load starts one element early, so that nothing behind the run is
+  // read.
+  Value low = c.loadVector(from, linear, width);
+  Value high = c.loadVector(from, c.add(linear, width - 1), width);
+  SmallVector<int64_t> lanes;
+  for (int64_t lane = 0; lane < width; ++lane)
+    lanes.push_back(lane < width / 2 ? 2 * lane
+                                     : width + 2 * (lane - width / 2) + 1);
+  return vector::ShuffleOp::create(c.b, c.loc, low, high, lanes);
+}
+
 void copyRun(EmitContext &c, const KernelTensor &to, Value toLinear,
              const KernelTensor &from, Value fromLinear, int64_t count,
              int64_t stride) {
   if (count <= 0)
     return;
-  if (stride > 2 || (stride == 2 && count < c.target.lanes())) {
+  if (stride > 2) {
     c.loop(count, [&](Value j) {
       c.store(to, c.add(toLinear, j),
               c.load(from, c.add(fromLinear, c.mul(j, stride))));
@@ -157,24 +172,12 @@ void copyRun(EmitContext &c, const KernelTensor &to, Value toLinear,
     return;
   }
   vectorRun(c, count, [&](Value j, int64_t width) {
-    Value source = c.add(fromLinear, c.mul(j, stride));
-    Value target = c.add(toLinear, j);
-    if (width == 1) {
-      c.store(to, target, c.load(from, source));
-    } else if (stride == 1) {
-      c.storeVector(to, target, c.loadVector(from, source, width));
-    } else {
-      // The second load starts one element early, so that nothing behind the
-      // run is read.
-      Value low = c.loadVector(from, source, width);
-      Value high = c.loadVector(from, c.add(source, width - 1), width);
-      SmallVector<int64_t> lanes;
-      for (int64_t lane = 0; lane < width; ++lane)
-        lanes.push_back(lane < width / 2 ? 2 * lane
-                                         : width + 2 * (lane - width / 2) + 1);
-      c.storeVector(to, target,
-                    vector::ShuffleOp::create(c.b, c.loc, low, high, lanes));
-    }
+    Value value = loadStrided(c, from, c.add(fromLinear, c.mul(j, stride)),
+                              width, stride);
+    if (width == 1)
+      c.store(to, c.add(toLinear, j), value);
+    else
+      c.storeVector(to, c.add(toLinear, j), value);
   });
 }
 

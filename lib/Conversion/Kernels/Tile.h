@@ -60,6 +60,16 @@ emitTileProduct(EmitContext &c, TileShape tile, const KernelTensor &a,
 void storeLanes(EmitContext &c, const KernelTensor &to, mlir::Value linear,
                 mlir::Value vector, int64_t count);
 
+/// Calls body(j, width) for consecutive pieces that cover [0, count): whole
+/// vectors, in a loop where there are many; the last piece may overlap the one
+/// before.
+void vectorRun(EmitContext &c, int64_t count,
+               llvm::function_ref<void(mlir::Value j, int64_t width)> body);
+
+/// Lanes base, base + stride, ... for stride 1 or 2; reads nothing behind them.
+mlir::Value loadStrided(EmitContext &c, const KernelTensor &from,
+                        mlir::Value linear, int64_t width, int64_t stride);
+
 /// to[toLinear + j] = from[fromLinear + j * stride] for j in [0, count).
 void copyRun(EmitContext &c, const KernelTensor &to, mlir::Value toLinear,
              const KernelTensor &from, mlir::Value fromLinear, int64_t count,

@@ -4,8 +4,10 @@
 #define MPT_TEST_UNIT_CONVERSION_OPTEST_H
 
 #include "CompiledOp.h"
+#include "mpt/Reference/Interpreter.h"
 
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <gtest/gtest.h>
 
@@ -124,7 +126,7 @@ protected:
         double want = expected[r][i], got = outputs[r].get(i);
         if (std::isnan(want) && std::isnan(got))
           continue;
-        if (std::isinf(want) && want == got)
+        if (want == got)
           continue;
         double allowed =
             tolerance.absolute + (tolerance.relative + ulp) * std::fabs(want);
@@ -148,8 +150,48 @@ protected:
     }
     // Operands are only read.
     for (size_t i = 0; i < inputs.size(); ++i)
-      EXPECT_EQ(operands[i], inputs[i].values())
+      EXPECT_EQ(std::memcmp(operands[i].data(), inputs[i].values().data(),
+                            operands[i].size() * sizeof(double)),
+                0)
           << "operand " << i << " was overwritten";
+  }
+
+  /// The same against the reference interpreter.
+  void checkReference(const std::string &text, Tolerance tolerance,
+                      std::function<void(std::vector<Buffer> &)> prepare = {},
+                      llvm::StringRef template_ = {}) {
+    check(
+        text,
+        [](mlir::Operation *op, const std::vector<Values> &in) {
+          std::vector<reference::Tensor> tensors;
+          for (auto [i, type] : llvm::enumerate(op->getOperandTypes())) {
+            auto tensorType = mlir::cast<mlir::RankedTensorType>(type);
+            tensors.emplace_back(tensorType.getShape(),
+                                 tensorType.getElementType());
+            unsigned number = mlir::cast<mlir::BlockArgument>(op->getOperand(i))
+                                  .getArgNumber();
+            if (tensors.back().isFloat())
+              tensors.back().floats = in[number];
+            else
+              for (size_t j = 0; j < in[number].size(); ++j)
+                tensors.back().ints[j] = int64_t(in[number][j]);
+          }
+          std::vector<const reference::Tensor *> pointers;
+          for (const reference::Tensor &tensor : tensors)
+            pointers.push_back(&tensor);
+          reference::Options exact;
+          exact.f64 = true;
+          auto results = reference::evaluateOp(op, pointers, exact);
+          std::vector<Values> values;
+          if (failed(results))
+            return values;
+          for (const reference::Tensor &result : *results)
+            values.push_back(result.isFloat() ? result.floats
+                                              : Values(result.ints.begin(),
+                                                       result.ints.end()));
+          return values;
+        },
+        tolerance, prepare, template_);
   }
 
   mlir::MLIRContext context;
