@@ -1,6 +1,6 @@
 //===- kernels.cpp - Speed of single kernels ------------------------------===//
 //
-// mpt-kernel-bench [--f16] [--threads-chunks N] [filter]: for every operation
+// mpt-kernel-bench [--type=f16] [filter]: for every operation
 // of the list whose text holds `filter`, the time of one run on one core, and
 // GFLOP/s (contractions) or GB/s (everything else: operands and results once).
 //
@@ -80,6 +80,23 @@ static Case conv(StringRef kind, int64_t n, int64_t c, int64_t f,
           2.0 * n * f * out * out * (c / group) * kernel * kernel};
 }
 
+static Case other(StringRef name, StringRef body,
+                  ArrayRef<std::string> operands,
+                  ArrayRef<std::string> results) {
+  std::string arguments, values;
+  for (size_t i = 0; i < operands.size(); ++i)
+    arguments += (i ? ", %" : "%") + std::to_string(i) + ": " + operands[i];
+  for (size_t i = 0; i < results.size(); ++i)
+    values += (i ? ", %r#" : "%r#") + std::to_string(i);
+  std::string types = llvm::join(results, ", ");
+  return {name.str(),
+          "func.func @f(" + arguments + ") -> (" + types +
+              ") {\n %r:" + std::to_string(results.size()) + " = " +
+              body.str() + " : (" + llvm::join(operands, ", ") + ") -> (" +
+              types + ")\n return " + values + " : " + types + "\n}",
+          0};
+}
+
 static std::vector<Case> getCases(StringRef t) {
   std::vector<Case> cases;
   for (int64_t n : {64, 128, 192, 384, 768, 1024})
@@ -107,6 +124,54 @@ static std::vector<Case> getCases(StringRef t) {
     cases.push_back(conv(kind, 8, 512, 512, 7, 3, 1, 1, 1, t));
     cases.push_back(conv(kind, 32, 32, 32, 28, 3, 1, 1, 32, t));
   }
+  // Everything else is bound by memory.
+  auto add = [&](StringRef name, StringRef body, ArrayRef<std::string> operands,
+                 ArrayRef<std::string> results) {
+    cases.push_back(other(name, body, operands, results));
+  };
+  for (auto [n, c, extent] :
+       {std::tuple(64, 8, 28), std::tuple(64, 16, 14), std::tuple(64, 32, 7)}) {
+    std::string shape =
+        (" n" + Twine(n) + " c" + Twine(c) + " " + Twine(extent) + "^2").str();
+    std::string x = shapeText({n, c, extent, extent}, t),
+                y = shapeText({n, c, extent / 2, extent / 2}, t),
+                taps = shapeText({n, c, extent / 2, extent / 2}, "i8"),
+                s = shapeText({c}, "f32");
+    std::string window = " {kernel = array<i64: 2, 2>, strides = array<i64: 2, "
+                         "2>, pads = array<i64: 0, 0, 0, 0>, dilations = "
+                         "array<i64: 1, 1>}";
+    add("batch_norm_training" + shape,
+        "nn.batch_norm_training %0, %1, %2, %3, %4", {x, s, s, s, s},
+        {x, s, s, s, s});
+    add("batch_norm_grad" + shape, "nn.batch_norm_grad %0, %1, %2, %3, %4",
+        {x, x, s, s, s}, {x, s, s});
+    add("max_pool" + shape, "nn.max_pool %0" + window, {x}, {y, taps});
+    add("max_pool_grad" + shape, "nn.max_pool_grad %0, %1" + window, {y, taps},
+        {x});
+    add("reduce_sum" + shape, "nn.reduce_sum %0 {axes = array<i64: 0, 2, 3>}",
+        {x}, {s});
+  }
+  std::string rows = shapeText({2048, 256}, t), m = shapeText({2048, 1}, "f32"),
+              g = shapeText({256}, "f32");
+  add("layer_norm 2048x256", "nn.layer_norm %0, %1, %2 {axis = 1 : i64}",
+      {rows, g, g}, {rows, m, m});
+  add("layer_norm_grad 2048x256",
+      "nn.layer_norm_grad %0, %1, %2, %3, %4 {axis = 1 : i64}",
+      {rows, rows, g, m, m}, {rows, g, g});
+  add("reduce_sum leading 2048x256", "nn.reduce_sum %0 {axes = array<i64: 0>}",
+      {rows}, {shapeText({256}, t)});
+  cases.push_back({"softmax 2048x256",
+                   "func.func @f(%0: " + rows + ") -> " + rows +
+                       " {\n %r = nn.softmax %0 {axis = 1 : i64} : " + rows +
+                       "\n return %r : " + rows + "\n}",
+                   0});
+  cases.push_back({"all_finite 2048x256",
+                   "func.func @f(%0: " + rows +
+                       ") -> (tensor<i1>, tensor<i64>) {\n %r:2 = "
+                       "mp.all_finite %0 : " +
+                       rows +
+                       "\n return %r#0, %r#1 : tensor<i1>, tensor<i64>\n}",
+                   0});
   return cases;
 }
 
