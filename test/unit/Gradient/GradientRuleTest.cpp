@@ -125,34 +125,46 @@ Tensor makeTensor(const ArgumentSpec &spec, RankedTensorType type,
   return tensor;
 }
 
-TEST_P(GradientRule, EqualsCentralDifferences) {
-  const RuleCase &rule = GetParam();
-  std::string text = textOf(rule);
-  module = parseSourceString<ModuleOp>(text, &context);
-  ASSERT_TRUE(module) << text;
-  OwningOpRef<ModuleOp> differentiated(module->clone());
-  std::string wrt;
+/// What the rule's function is differentiated by.
+SmallVector<unsigned> selectArguments(const RuleCase &rule) {
   SmallVector<unsigned> selected;
   for (auto [i, argument] : llvm::enumerate(rule.arguments))
-    if (argument.differentiate) {
-      wrt += (wrt.empty() ? "a" : ",a") + std::to_string(i);
+    if (argument.differentiate)
       selected.push_back(i);
-    }
-  DifferentiatePassOptions options;
-  options.wrt = wrt;
-  PassManager manager(&context);
-  manager.addPass(createDifferentiatePass(options));
-  ASSERT_TRUE(succeeded(manager.run(*differentiated))) << text;
+  return selected;
+}
 
+DifferentiatePassOptions differentiateBy(ArrayRef<unsigned> selected) {
+  DifferentiatePassOptions options;
+  for (unsigned i : selected)
+    options.wrt += (options.wrt.empty() ? "a" : ",a") + std::to_string(i);
+  return options;
+}
+
+SmallVector<Tensor> makeArguments(const RuleCase &rule, ModuleOp module) {
   std::mt19937_64 random(20260101);
   SmallVector<Tensor> arguments;
-  auto function = *module->getOps<func::FuncOp>().begin();
+  auto function = *module.getOps<func::FuncOp>().begin();
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
     ArgumentSpec weight{"", 0.5, 1.5};
     arguments.push_back(
         makeTensor(i < rule.arguments.size() ? rule.arguments[i] : weight,
                    cast<RankedTensorType>(type), random));
   }
+  return arguments;
+}
+
+TEST_P(GradientRule, EqualsCentralDifferences) {
+  const RuleCase &rule = GetParam();
+  std::string text = textOf(rule);
+  module = parseSourceString<ModuleOp>(text, &context);
+  ASSERT_TRUE(module) << text;
+  OwningOpRef<ModuleOp> differentiated(module->clone());
+  SmallVector<unsigned> selected = selectArguments(rule);
+  PassManager manager(&context);
+  manager.addPass(createDifferentiatePass(differentiateBy(selected)));
+  ASSERT_TRUE(succeeded(manager.run(*differentiated))) << text;
+  SmallVector<Tensor> arguments = makeArguments(rule, *module);
   SmallVector<Tensor> results = evaluate(*differentiated, arguments);
   ASSERT_EQ(results.size(), 1 + selected.size()) << text;
   double worst = 0;
@@ -188,6 +200,32 @@ TEST_P(GradientRule, EqualsCentralDifferences) {
     worstOfAll = worst;
     worstRule = rule.name;
   }
+}
+
+/// The backward graph of every rule is linear in the loss scale, which
+/// mpt-verify-loss-scaling must see, and a power of two scales exactly.
+TEST_P(GradientRule, IsLinearInTheLossScale) {
+  const RuleCase &rule = GetParam();
+  module = parseSourceString<ModuleOp>(textOf(rule), &context);
+  ASSERT_TRUE(module);
+  SmallVector<Tensor> arguments = makeArguments(rule, *module);
+  SmallVector<unsigned> selected = selectArguments(rule);
+  OwningOpRef<ModuleOp> scaled(module->clone());
+  PassManager plain(&context), scaling(&context);
+  for (PassManager *manager : {&plain, &scaling})
+    manager->addPass(createDifferentiatePass(differentiateBy(selected)));
+  ScaleLossPassOptions options;
+  options.mode = "static";
+  scaling.addNestedPass<func::FuncOp>(createScaleLossPass(options));
+  scaling.addNestedPass<func::FuncOp>(createVerifyLossScalingPass());
+  ASSERT_TRUE(succeeded(plain.run(*module)));
+  ASSERT_TRUE(succeeded(scaling.run(*scaled))) << textOf(rule);
+  SmallVector<Tensor> want = evaluate(*module, arguments);
+  arguments.push_back(Tensor::scalar(1024, Float32Type::get(&context)));
+  SmallVector<Tensor> got = evaluate(*scaled, arguments);
+  ASSERT_GE(got.size(), want.size());
+  for (size_t i = 1; i < want.size(); ++i)
+    EXPECT_EQ(got[i].floats, want[i].floats) << textOf(rule);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, GradientRule,
