@@ -38,6 +38,13 @@ const KernelRegistry &KernelRegistry::get() {
   static const KernelRegistry registry = [] {
     KernelRegistry result;
     addPointwiseKernels(result);
+    addShapeKernels(result);
+    addGatherKernels(result);
+    addFiniteKernels(result);
+    addGenericPoolingKernels(result);
+    addGenericReductionKernels(result);
+    addGenericNormKernels(result);
+    addGenericLossKernels(result);
     addMatMulKernels(result);
     addConvolutionKernels(result);
     addConvolutionFilterGradKernels(result);

@@ -13,6 +13,13 @@
 namespace mpt::conversion {
 
 void addPointwiseKernels(KernelRegistry &registry);
+void addShapeKernels(KernelRegistry &registry);
+void addGatherKernels(KernelRegistry &registry);
+void addFiniteKernels(KernelRegistry &registry);
+void addGenericPoolingKernels(KernelRegistry &registry);
+void addGenericReductionKernels(KernelRegistry &registry);
+void addGenericNormKernels(KernelRegistry &registry);
+void addGenericLossKernels(KernelRegistry &registry);
 void addMatMulKernels(KernelRegistry &registry);
 void addConvolutionKernels(KernelRegistry &registry);
 void addConvolutionFilterGradKernels(KernelRegistry &registry);
