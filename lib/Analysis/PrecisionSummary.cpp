@@ -29,8 +29,14 @@ PrecisionSummary mpt::summarizePrecision(FunctionOpInterface function) {
       ++summary.casts;
       summary.castBytes += countBytes(cast.getInput().getType());
     }
-    if (auto decision = getDecision(op))
-      ++(decision.getLow() ? summary.lowOps : summary.fp32Ops);
+    // An operation without a decision is as it came: FP32.
+    auto decision = getDecision(op);
+    if (decision && decision.getLow())
+      ++summary.lowOps;
+    else if (decision || (isa<PrecisionOpInterface>(op) &&
+                          !op->hasTrait<OpTrait::ConstantLike>() &&
+                          llvm::any_of(op->getResultTypes(), isFloatTensor)))
+      ++summary.fp32Ops;
     // The results of a region's operations are those of the operation around it
     // or inside a kernel, where they are no tensors in memory.
     if (op->getParentOp() != function.getOperation())

@@ -8,11 +8,12 @@
 
 namespace mpt {
 
-/// Counts over a function whose precision was decided (`mp.decision`). Bytes
+/// Counts over a function whose precision was decided (`mp.decision`); what was
+/// not decided is FP32. Bytes
 /// are those of one step, of static shapes only.
 struct PrecisionSummary {
   int64_t lowOps = 0;    // operations decided low
-  int64_t fp32Ops = 0;   // operations decided FP32
+  int64_t fp32Ops = 0;   // operations decided FP32, or undecided
   int64_t casts = 0;     // mp.cast operations
   int64_t castBytes = 0; // read by them
   int64_t lowBytes = 0;  // results in 16-bit floats
