@@ -245,6 +245,7 @@ static bool fillOptions(const CommandLine &line, TrainOptions &options,
   options.executor.cpu = line.cpu;
   options.executor.checkPlan = line.checkPlan;
   options.executor.float64 = line.compute == "f64";
+  options.executor.profile = line.profile;
   options.log = line.log;
   options.report = line.report;
   options.summary = line.summary;
