@@ -54,7 +54,12 @@ bool mpt::touchesONNX(StringRef input, StringRef output) {
 bool mpt::printSupportedOps() {
   if (!getOptions().listOps)
     return false;
-  llvm::outs() << "| domain | operator | since opset | imported as |\n"
+  llvm::outs() << "# Supported ONNX operators\n\n"
+                  "Written by `mpt-opt --list-onnx-ops`. Opsets up to 27 are "
+                  "read; operators that are not in the table, and uses of them "
+                  "that an `nn` operation cannot express, become "
+                  "`nn.onnx_node` and are exported unchanged.\n\n"
+                  "| domain | operator | since opset | imported as |\n"
                   "|---|---|---|---|\n";
   for (const SupportedONNXOp &op : listSupportedONNXOps())
     llvm::outs() << "| " << (op.domain.empty() ? "ai.onnx" : op.domain) << " | "

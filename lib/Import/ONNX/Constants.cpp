@@ -58,7 +58,7 @@ static Outcome importShape(Node &node) {
   };
   int64_t start = clamp(node.intOf("start", 0)),
           end = clamp(node.intOf("end", rank));
-  return node.done(node.constantInts(ArrayRef<int64_t>(*shape).slice(
+  return node.done(node.vector(ArrayRef<int64_t>(*shape).slice(
       start, std::max<int64_t>(0, end - start))));
 }
 

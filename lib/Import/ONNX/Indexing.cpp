@@ -65,7 +65,7 @@ static Outcome importCompress(Node &node) {
   for (auto [i, holds] : llvm::enumerate(*condition))
     if (holds)
       taken.push_back(i);
-  return node.done(node.create<nn::GatherOp>({data, node.constantInts(taken)},
+  return node.done(node.create<nn::GatherOp>({data, node.vector(taken)},
                                              {node.i64("axis", axis)}));
 }
 
@@ -88,7 +88,7 @@ static Outcome importOneHot(Node &node) {
   indices = node.where(
       isNegative, node.create<nn::AddOp>({indices, node.scalar(i64, classes)}),
       indices);
-  Value classNumbers = node.reshape(node.constantInts(iota(classes)), along);
+  Value classNumbers = node.reshape(node.vector(iota(classes)), along);
   Value isHot = node.compare(nn::ComparePredicate::EQ, indices, classNumbers);
   Value off = node.reshape(node.slice(node.in(2), {0}, {1}, {1}), {});
   Value on = node.reshape(node.slice(node.in(2), {1}, {1}, {1}), {});
@@ -109,14 +109,41 @@ static Outcome importTrilu(Node &node) {
     return node.fail("needs a matrix");
   int64_t rows = dimOf(x, rank - 2), columns = dimOf(x, rank - 1);
   bool upper = node.intOf("upper", 1) != 0;
-  Value row = node.reshape(node.constantInts(iota(rows)), {rows, 1});
+  Value row = node.reshape(node.vector(iota(rows)), {rows, 1});
   Shape shifted = iota(columns);
   for (int64_t &column : shifted)
     column -= std::clamp<int64_t>(k, -rows - columns, rows + columns);
-  Value column = node.constantInts(shifted);
+  Value column = node.vector(shifted);
   Value kept = node.compare(
       upper ? nn::ComparePredicate::LE : nn::ComparePredicate::GE, row, column);
   return node.done(node.where(kept, x, node.scalar(x, 0)));
+}
+
+/// 1 at the first maximum along the axis, else 0.
+static Outcome importHardmax(Node &node) {
+  bool coerces = node.opset < 13;
+  Value x = node.in(0);
+  Shape original = shapeOf(x);
+  auto axis = node.axisOf("axis", coerces ? 1 : -1, original.size());
+  if (!axis)
+    return node.fail("its axis is out of range");
+  if (coerces) { // the axes from there on count together
+    ArrayRef<int64_t> shape = original;
+    x = node.reshape(x, {product(shape.take_front(*axis)),
+                         product(shape.drop_front(*axis))});
+    axis = 1;
+  }
+  Shape reduced = shapeOf(x), along(rankOf(x), 1);
+  if (static_cast<int64_t>(reduced.size()) <= *axis)
+    return Outcome::Failed;
+  reduced[*axis] = 1;
+  along[*axis] = dimOf(x, *axis);
+  Value position = node.create<nn::ArgMaxOp>(
+      x, {node.i64("axis", *axis), node.flag("keepdims", true)},
+      RankedTensorType::get(reduced, IntegerType::get(node.context(), 64)));
+  Value numbers = node.reshape(node.vector(iota(along[*axis])), along);
+  Value isHit = node.compare(nn::ComparePredicate::EQ, position, numbers);
+  return node.done(node.reshape(node.cast(isHit, elementOf(x)), original));
 }
 
 void registerIndexing(Registry &registry) {
@@ -127,6 +154,7 @@ void registerIndexing(Registry &registry) {
   registry.add("Compress", 9, "nn.gather, for a constant condition",
                importCompress);
   registry.add("OneHot", 9, "nn.compare, nn.where", importOneHot);
+  registry.add("Hardmax", 1, "nn.arg_max, nn.compare, nn.cast", importHardmax);
   registry.add("Trilu", 14, "nn.compare, nn.where", importTrilu);
 }
 

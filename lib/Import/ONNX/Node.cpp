@@ -252,7 +252,7 @@ DenseElementsAttr Node::readAttribute(const onnx::TensorProto &tensor) {
 Value Node::constant(DenseElementsAttr elements) {
   return importer.createConstant(loc, elements);
 }
-Value Node::constantInts(ArrayRef<int64_t> values) {
+Value Node::vector(ArrayRef<int64_t> values) {
   auto type = RankedTensorType::get({static_cast<int64_t>(values.size())},
                                     IntegerType::get(context(), 64));
   return constant(DenseElementsAttr::get(type, values));

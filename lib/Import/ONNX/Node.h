@@ -121,7 +121,7 @@ public:
   /// The elements of a tensor attribute; null for types that only ONNX knows.
   mlir::DenseElementsAttr readAttribute(const onnx::TensorProto &tensor);
   mlir::Value constant(mlir::DenseElementsAttr elements);
-  mlir::Value constantInts(llvm::ArrayRef<int64_t> values);
+  mlir::Value vector(llvm::ArrayRef<int64_t> values);
   /// A scalar with the element type of `like` (a tensor or element type).
   mlir::Value scalar(mlir::Type like, double value);
   mlir::Value scalar(mlir::Value like, double value);
