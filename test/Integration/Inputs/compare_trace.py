@@ -2,13 +2,18 @@
 
     compare_trace.py MODEL_FOLDER gradients FILE.safetensors TOLERANCE|fp32
     compare_trace.py MODEL_FOLDER state FILE.safetensors TOLERANCE
+    compare_trace.py MODEL_FOLDER losses LOG.jsonl TOLERANCE|fp32
 
 The error of a tensor is the yardstick of the models' README: |got - want| / (|want| + 1e-3 G), norms
 over the tensor, G the root mean square of all gradients' norms (state: without G). With
 "fp32" the gradients are judged by PyTorch's own FP32 errors: their median and maximum at
 most 3 times PyTorch's, never asked below 2e-6.
 
-state: parameters and running statistics after ten steps from the statistics in the file.
+state: parameters after ten steps.
+
+losses: the relative difference to the FP64 losses, with "fp32" at most 3 times that of
+PyTorch's own FP32 losses. A skipped step leaves the state as it was: its successor's loss is
+compared with the loss of as many steps as were applied.
 """
 import json
 import pathlib
@@ -35,6 +40,20 @@ entry = trace["files"]["model.onnx"]
 # PyTorch's name -> the file's name and whether the file holds the transpose
 names = {torch: (own, kind == "transposed") for own, (torch, kind) in entry["parameters"].items()}
 frozen = {entry["parameters"][own][0] for own in entry["frozen"] if own in entry["parameters"]}
+
+if what == "losses":
+    golden, own = np.array(trace["losses_fp64"]), np.array(trace["losses_fp32"])
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(rows) == len(golden), f"{len(rows)} steps in the log, should be {len(golden)}"
+    applied, worst = 0, 0.0
+    for row in rows:
+        worst = max(worst, abs(row["loss"] - golden[applied]) / golden[applied])
+        applied += not row["skipped"]
+    limit = 3 * np.max(np.abs(own - golden) / golden) if bound == "fp32" else float(bound)
+    ok = worst <= limit and applied >= len(rows) // 2
+    print(f"{applied} of {len(rows)} steps applied, losses differ by {worst:.1e}, at most {limit:.1e}: {'ok' if ok else 'TOO LARGE'}")
+    sys.exit(not ok)
+
 golden = dict(load(folder / "expected" / "gradients.safetensors"))
 scale = np.sqrt(np.mean([np.sum(gradient**2) for gradient in golden.values()]))
 want = golden if what == "gradients" else dict(load(folder / "expected" / "state_after_steps.safetensors"))
