@@ -323,3 +323,15 @@ TEST_F(ContractionTest, ConvOtherRanks) {
              {1, 1, 1}},
             "f32", "f32"); // bands
 }
+
+TEST_F(ContractionTest, OtherVectorLengths) {
+  for (auto [bytes, registers] : {std::pair(64, 32), std::pair(16, 16)}) {
+    setVectors(bytes, registers);
+    checkMatMul({}, {}, {}, 37, 61, 43, false, true, "f32", "f32");
+    checkMatMul({}, {}, {}, 70, 135, 450, true, false, "f16", "f16");
+    checkConv({3, 4, 5, {9, 19}, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}, "f16",
+              "f32", true);
+    checkConv({2, 3, 4, {10, 40}, {3, 2}, {2, 2}, {1, 0, 2, 1}, {1, 1}}, "f32",
+              "f32");
+  }
+}

@@ -227,3 +227,13 @@ TEST_F(NormalizationTest, CrossEntropy) {
     checkCrossEntropy({3, 40, 7}, 1, false, true, reduction);
   }
 }
+
+TEST_F(NormalizationTest, OtherVectorLengths) {
+  for (auto [bytes, registers] : {std::pair(64, 32), std::pair(16, 16)}) {
+    setVectors(bytes, registers);
+    checkBatchNorm({4, 3, 7, 7}, "f16");
+    checkBatchNorm({5, 19}, "f32");
+    checkRowNorm({6, 100}, 1, "f32");
+    checkSoftmax({2, 5, 19}, 1, "f32");
+  }
+}

@@ -83,7 +83,6 @@ protected:
              llvm::StringRef template_ = {}) {
     SCOPED_TRACE(text);
     std::string error;
-    auto target = conversion::TargetDescription::getHost(5);
     auto compiled = CompiledOp::compile(context, text, target, error);
     ASSERT_TRUE(compiled) << error;
     if (!template_.empty()) {
@@ -194,7 +193,15 @@ protected:
         tolerance, prepare, template_);
   }
 
+  /// Code for other vector lengths: LLVM splits what this machine lacks.
+  void setVectors(int64_t bytes, int64_t registers) {
+    target.vectorBytes = bytes;
+    target.vectorRegisters = registers;
+  }
+
   mlir::MLIRContext context;
+  conversion::TargetDescription target =
+      conversion::TargetDescription::getHost(5);
 };
 
 } // namespace mpt::test

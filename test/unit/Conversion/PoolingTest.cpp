@@ -114,3 +114,11 @@ TEST_F(PoolingTest, Mean) {
   checkMean({{1, 2, 13, 31}, {4, 3}, {3, 4}, {0, 0, 0, 0}, {1, 1}}, "f32",
             false);
 }
+
+TEST_F(PoolingTest, OtherVectorLengths) {
+  for (auto [bytes, registers] : {std::pair(64, 32), std::pair(16, 16)}) {
+    setVectors(bytes, registers);
+    checkMax({{2, 3, 28, 28}, {2, 2}, {2, 2}, {0, 0, 0, 0}, {1, 1}}, "f16");
+    checkMax({{2, 3, 15, 47}, {3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}}, "f32");
+  }
+}

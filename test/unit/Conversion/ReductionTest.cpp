@@ -101,3 +101,12 @@ TEST_F(ReductionTest, AllFinite) {
   }
   checkFinite({{}}, "f32", {{0, 0, infinity}});
 }
+
+TEST_F(ReductionTest, OtherVectorLengths) {
+  for (auto [bytes, registers] : {std::pair(64, 32), std::pair(16, 16)}) {
+    setVectors(bytes, registers);
+    checkReduce({4, 5, 37}, {0, 2}, "f16", "f32");
+    checkReduce({4, 5, 6, 19}, {1}, "f32", "f32");
+    checkReduce({70, 1001}, {0, 1}, "f32", "f32");
+  }
+}
