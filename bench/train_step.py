@@ -53,7 +53,7 @@ def time_mpt(args, precision):
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "log.jsonl")
         command = [
-            str(ROOT / "build/bin/mpt-train"), args.model, "--dim", f"batch={args.batch}", "--data", args.data,
+            args.tool, args.model, "--dim", f"batch={args.batch}", "--data", args.data,
             "--loss", "cross_entropy(logits, labels)", "--optimizer", "sgd(lr=0.05, momentum=0.9)",
             "--precision", precision, "--loss-scale", "off" if precision == "fp32" else "dynamic",
             "--steps", str(WARM_UP + args.steps), "--seed", "1", "--threads", str(args.threads), "--log", log,
@@ -73,6 +73,7 @@ def main():
     parser = argparse.ArgumentParser(description="MPT's training step beside PyTorch's")
     parser.add_argument("--model", default=str(ROOT / "examples/cnn.onnx"))
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
+    parser.add_argument("--tool", default=str(ROOT / "build/bin/mpt-train"), help="the mpt-train to time")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=60)
