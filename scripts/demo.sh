@@ -39,9 +39,10 @@ train() { # train PRECISION LOSS_SCALE
   echo
   echo "[demo] training examples/cnn.onnx in $precision, $epochs epochs of 60,000 images"
   rm -f "$out/$precision".*
+  # The growth interval is usually 2000 steps; the run is short, and the scale should be seen to move.
   build/bin/mpt-train examples/cnn.onnx --dim batch=128 --data "$data" \
     --loss 'cross_entropy(logits, labels)' --optimizer 'sgd(lr=0.02, momentum=0.9)' --lr-schedule linear \
-    --precision "$precision" --loss-scale "$loss_scale" --epochs "$epochs" --seed 1 "${extra[@]}" \
+    --precision "$precision" --loss-scale "$loss_scale" --growth-interval 300 --epochs "$epochs" --seed 1 "${extra[@]}" \
     --log "$out/$precision.jsonl" --report "$out/$precision.html" --save "$out/$precision.safetensors" \
     --summary "$out/$precision.json"
 }
