@@ -3,6 +3,8 @@
 
 #include "mpt/Pipelines/Pipelines.h"
 
+#include "mpt/Conversion/Passes.h"
+
 #include "mpt/Transforms/Passes.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -103,7 +105,26 @@ void mpt::buildTrainingPipeline(OpPassManager &manager,
 
 //===----------------------------------------------------------------------===//
 
+void mpt::buildLowerToCPUPipeline(OpPassManager &pm,
+                                  const LowerToCPUOptions &options) {
+  pm.addNestedPass<func::FuncOp>(createFormKernelsPass());
+  PlanMemoryPassOptions plan;
+  plan.cpu = options.cpu;
+  plan.threads = options.threads;
+  pm.addNestedPass<func::FuncOp>(createPlanMemoryPass(plan));
+  if (options.stage == "plan")
+    return;
+  LowerKernelsToCPUPassOptions lowering;
+  lowering.cpu = options.cpu;
+  lowering.stage = options.stage;
+  pm.addPass(createLowerKernelsToCPUPass(lowering));
+}
+
 void mpt::registerPipelines() {
+  PassPipelineRegistration<LowerToCPUOptions>(
+      "mpt-lower-to-cpu",
+      "Form kernels, plan their memory and lower each distinct one",
+      buildLowerToCPUPipeline);
   PassPipelineRegistration<MixedPrecisionOptions>(
       "mpt-mixed-precision",
       "Decide the precision of every operation of every function and insert "

@@ -116,6 +116,23 @@ void buildMixedPrecisionPipeline(mlir::OpPassManager &manager,
 void buildTrainingPipeline(mlir::OpPassManager &manager,
                            const TrainingOptions &options);
 
+/// Options of the way from a step to CPU code.
+struct LowerToCPUOptions : mlir::PassPipelineOptions<LowerToCPUOptions> {
+  Option<std::string> cpu{
+      *this, "mcpu",
+      llvm::cl::desc("processor (LLVM's name); the host by default")};
+  Option<int64_t> threads{*this, "threads",
+                          llvm::cl::desc("threads that get scratch memory"),
+                          llvm::cl::init(1)};
+  Option<std::string> stage{
+      *this, "stage", llvm::cl::desc("where to stop: plan, loops, or llvm"),
+      llvm::cl::init("llvm")};
+};
+/// Kernels, a memory plan (`stage=plan` ends here), and every distinct kernel
+/// as a module of its own.
+void buildLowerToCPUPipeline(mlir::OpPassManager &pm,
+                             const LowerToCPUOptions &options);
+
 /// Registers all pipelines under their names.
 void registerPipelines();
 
