@@ -218,6 +218,7 @@ private:
 void registerActivations(Registry &registry);
 void registerElementwise(Registry &registry);
 void registerContractions(Registry &registry);
+void registerEinsum(Registry &registry);
 void registerPooling(Registry &registry);
 void registerNormalizations(Registry &registry);
 void registerReductions(Registry &registry);

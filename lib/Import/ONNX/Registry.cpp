@@ -42,6 +42,7 @@ const Registry &Registry::get() {
     registerActivations(result);
     registerElementwise(result);
     registerContractions(result);
+    registerEinsum(result);
     registerPooling(result);
     registerNormalizations(result);
     registerReductions(result);

@@ -247,8 +247,9 @@ TEST_F(BackendTest, ImportedModelsGiveTheExpectedOutputs) {
       ADD_FAILURE() << path << ": " << why;
     }
   }
+  // Raise this with every operator that is added.
   std::cout << passed << " passed, " << notRun << " not run\n";
-  EXPECT_GE(passed, 600u);
+  EXPECT_GE(passed, 860u);
 }
 
 } // namespace
