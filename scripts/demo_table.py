@@ -6,6 +6,7 @@
 The files are what mpt-train writes with --summary. Exits 1 if a claim does not hold.
 """
 import json
+import math
 import sys
 
 MIN_ACCURACY = 0.88
@@ -21,15 +22,32 @@ def load(path):
         sys.exit(f"demo_table.py: {path}: {error}")
 
 
+def power(scale):
+    exponent = math.frexp(scale)[1] - 1
+    return f"2^{exponent}" if scale == 2.0**exponent else f"{scale:g}"
+
+
+def changes(summary):
+    """The loss scale's changes as [step, scale]; empty without loss scaling."""
+    off = summary.get("loss_scale_mode", "dynamic") == "off"
+    return [] if off else summary.get("loss_scale_history") or []
+
+
 def scales(summary):
-    """'65536 -> 32768 (step 12) -> ...', shortened in the middle."""
-    history = summary.get("loss_scale_history") or []
-    if summary.get("loss_scale_mode", "dynamic") == "off" or not history:
+    history = changes(summary)
+    if not history:
         return "off"
-    parts = [f"{history[0][1]:g}"] + [f"{scale:g} (step {step})" for step, scale in history[1:]]
-    if len(parts) > 5:
-        parts = parts[:3] + ["..."] + parts[-1:]
-    return " > ".join(parts)
+    first, last = power(history[0][1]), power(history[-1][1])
+    return first if len(history) == 1 else f"{first} to {last}"
+
+
+def history_line(summary):
+    """'2^16, 2^17 from step 301, ...', shortened in the middle."""
+    history = changes(summary)
+    parts = [power(history[0][1])] + [f"{power(scale)} from step {step}" for step, scale in history[1:]]
+    if len(parts) > 8:
+        parts = parts[:4] + ["..."] + parts[-3:]
+    return ", ".join(parts)
 
 
 def main():
@@ -45,7 +63,7 @@ def main():
         ("operations in FP32", lambda s: str(s["ops_fp32"])),
         ("casts inserted", lambda s: str(s["casts"])),
         ("steps skipped", lambda s: str(s["skipped_steps"])),
-        ("loss scale", scales),
+        ("loss scale, first to last", scales),
     ]
     table = [("", "FP32", "FP16 mixed")]
     for title, cell in rows:
@@ -58,6 +76,8 @@ def main():
         print(f"  {row[0]:<{widths[0]}}   {row[1]:>{widths[1]}}   {row[2]:>{widths[2]}}")
         if i == 0:
             print("  " + "-" * (sum(widths) + 6))
+    if changes(both[1]):
+        print(f"\n  loss scale of FP16: {history_line(both[1])}")
 
     fp32, fp16 = both
     difference = abs(fp32["test_accuracy"] - fp16["test_accuracy"])
