@@ -54,6 +54,8 @@ const KernelRegistry &KernelRegistry::get() {
     addSoftmaxKernels(result);
     addReductionKernels(result);
     addPoolingKernels(result);
+    addGPUReductionKernels(result);
+    addGPUBatchNormKernels(result);
     return result;
   }();
   return registry;

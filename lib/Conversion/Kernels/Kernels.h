@@ -29,6 +29,8 @@ void addRowNormKernels(KernelRegistry &registry);
 void addSoftmaxKernels(KernelRegistry &registry);
 void addReductionKernels(KernelRegistry &registry);
 void addPoolingKernels(KernelRegistry &registry);
+void addGPUReductionKernels(KernelRegistry &registry);
+void addGPUBatchNormKernels(KernelRegistry &registry);
 
 } // namespace mpt::conversion
 

@@ -12,6 +12,7 @@
 
 #include "KernelOperands.h"
 #include "Kernels.h"
+#include "PlainWindow.h"
 
 using namespace mlir;
 using namespace mpt;
@@ -93,90 +94,16 @@ public:
 
 /// x [N, C, X...] and y [N, F, Y...] with a filter [F, C/group, K...],
 /// whichever of the three is computed.
-struct Convolution {
-  SmallVector<int64_t> x, y, window; // spatial extents
-  ArrayRef<int64_t> strides, pads, dilations;
+struct Convolution : PlainWindow {
   int64_t batch, groups, channels, filters; // the last two per group
-  int64_t inputPlane = 1, outputPlane = 1, taps = 1;
 
   template <typename OpTy>
   Convolution(OpTy op, ArrayRef<int64_t> xShape, ArrayRef<int64_t> filterShape,
               ArrayRef<int64_t> yShape)
-      : x(xShape.drop_front(2)), y(yShape.drop_front(2)),
-        window(filterShape.drop_front(2)), strides(op.getStrides()),
-        pads(op.getPads()), dilations(op.getDilations()), batch(xShape[0]),
-        groups(op.getGroup()), channels(xShape[1] / groups),
-        filters(yShape[1] / groups) {
-    for (int64_t extent : x)
-      inputPlane *= extent;
-    for (int64_t extent : y)
-      outputPlane *= extent;
-    for (int64_t extent : window)
-      taps *= extent;
-  }
-
-  /// The element of the input's plane that tap `k` meets at output position
-  /// `at`, and whether it lies inside (null: always).
-  std::pair<Value, Value> getInputPosition(EmitContext &c, ValueRange at,
-                                           ValueRange k) const {
-    SmallVector<Value> position;
-    Value inside;
-    for (size_t axis = 0; axis < x.size(); ++axis) {
-      Value p = c.add(c.add(c.mul(at[axis], strides[axis]),
-                            c.mul(k[axis], dilations[axis])),
-                      -pads[axis]);
-      position.push_back(p);
-      // Positions reach from -pad to the last window's end.
-      const int64_t last = (y[axis] - 1) * strides[axis] +
-                           (window[axis] - 1) * dilations[axis] - pads[axis];
-      if (pads[axis] > 0 || last >= x[axis])
-        inside = both(c, inside, c.isInside(p, x[axis]));
-    }
-    return {c.linearize(position, getRowMajorStrides(x)), inside};
-  }
-
-  /// The element of the output's plane at which tap `k` meets input position
-  /// `at`, and whether there is one.
-  std::pair<Value, Value> getOutputPosition(EmitContext &c, ValueRange at,
-                                            ValueRange k) const {
-    SmallVector<Value> position;
-    Value inside;
-    for (size_t axis = 0; axis < x.size(); ++axis) {
-      // y * stride = x + pad - k * dilation. Made non-negative for the
-      // division: a multiple of the stride is added, and its quotient taken
-      // off.
-      const int64_t reach = (window[axis] - 1) * dilations[axis];
-      const int64_t shift = llvm::divideCeil(reach, strides[axis]);
-      Value numerator =
-          c.sub(c.add(at[axis], pads[axis] + shift * strides[axis]),
-                c.mul(k[axis], dilations[axis]));
-      Value quotient = c.add(c.div(numerator, strides[axis]), -shift);
-      if (strides[axis] > 1)
-        inside = both(c, inside,
-                      c.cmp(arith::CmpIPredicate::eq,
-                            c.rem(numerator, strides[axis]), c.index(0)));
-      inside = both(c, inside, c.isInside(quotient, y[axis]));
-      position.push_back(quotient);
-    }
-    return {c.linearize(position, getRowMajorStrides(y)), inside};
-  }
-
-  static Value both(EmitContext &c, Value a, Value b) {
-    return a ? c.logicalAnd(a, b) : b;
-  }
+      : PlainWindow(op, xShape, yShape, filterShape.drop_front(2)),
+        batch(xShape[0]), groups(op.getGroup()), channels(xShape[1] / groups),
+        filters(yShape[1] / groups) {}
 };
-
-/// sum + a() * b(), or sum where `inside` does not hold.
-Value addProduct(EmitContext &c, Value inside, Value sum,
-                 llvm::function_ref<Value()> product) {
-  if (!inside)
-    return product();
-  return c
-      .ifElse(
-          inside, sum.getType(), [&] { return SmallVector<Value>{product()}; },
-          [&] { return SmallVector<Value>{sum}; })
-      .front();
-}
 
 template <typename OpTy> class PlainConvolution : public KernelEmitter {
 public:
@@ -215,9 +142,9 @@ public:
     const int64_t summed = isForward ? conv.channels : conv.filters;
     const int64_t plane = isForward ? conv.inputPlane : conv.outputPlane;
     Type type = getSumType(op.getResult());
-    SmallVector<int64_t> box(conv.window);
+    SmallVector<int64_t> box(conv.kernel);
     box.insert(box.begin(), summed);
-    SmallVector<int64_t> windowStrides = getRowMajorStrides(conv.window);
+    SmallVector<int64_t> windowStrides = getRowMajorStrides(conv.kernel);
     c.parallel(result.numElements(), [&](Value i) {
       SmallVector<Value> at = c.delinearize(i, resultShape);
       Value group = c.div(at[1], own), number = c.rem(at[1], own);
@@ -236,18 +163,19 @@ public:
             ValueRange tap = k.drop_front(1),
                        position = ValueRange(at).drop_front(2);
             auto [offset, inside] =
-                isForward ? conv.getInputPosition(c, position, tap)
-                          : conv.getOutputPosition(c, position, tap);
+                isForward ? conv.getInputElement(c, position, tap)
+                          : conv.getOutputElement(c, position, tap);
             Value row = isForward ? c.add(c.mul(number, summed), k[0])
                                   : c.add(c.mul(k[0], own), number);
             Value weight = c.add(c.add(filterStart, c.mul(row, conv.taps)),
                                  c.linearize(tap, windowStrides));
             Value element =
                 c.add(c.add(inputStart, c.mul(k[0], plane)), offset);
-            return {addProduct(c, inside, carried[0], [&]() -> Value {
-              return c.fma(c.convert(c.load(input, element), type),
-                           c.convert(c.load(filter, weight), type), carried[0]);
-            })};
+            return emitWhere(c, inside, carried, [&] {
+              return SmallVector<Value>{
+                  c.fma(c.convert(c.load(input, element), type),
+                        c.convert(c.load(filter, weight), type), carried[0])};
+            });
           });
       c.store(result, i, sum[0]);
     });
@@ -357,16 +285,16 @@ private:
                     conv.y, carried,
                     [&](ValueRange position,
                         ValueRange sum) -> SmallVector<Value> {
-                      auto [offset, inside] = conv.getInputPosition(
+                      auto [offset, inside] = conv.getInputElement(
                           c, position, ValueRange(at).drop_front(2));
                       Value element = c.add(xStart, offset);
                       Value gradient =
                           c.add(dyStart, c.linearize(position, planeStrides));
-                      return {addProduct(c, inside, sum[0], [&]() -> Value {
-                        return c.fma(c.convert(c.load(x, element), type),
-                                     c.convert(c.load(dy, gradient), type),
-                                     sum[0]);
-                      })};
+                      return emitWhere(c, inside, sum, [&] {
+                        return SmallVector<Value>{c.fma(
+                            c.convert(c.load(x, element), type),
+                            c.convert(c.load(dy, gradient), type), sum[0])};
+                      });
                     });
               })
         .front();
