@@ -181,6 +181,12 @@ static std::string bytes(int64_t count) {
   return formatv("{0:f1} KiB", count / 1024.0);
 }
 
+std::string training::formatScale(double scale) {
+  std::string text;
+  raw_string_ostream(text) << format("%.10g", scale);
+  return text;
+}
+
 static void writeTable(raw_ostream &os, const Summary &s) {
   std::vector<std::pair<std::string, std::string>> rows = {
       {"model", s.model},
@@ -203,7 +209,7 @@ static void writeTable(raw_ostream &os, const Summary &s) {
                   {"operations in 16 bits / FP32",
                    formatv("{0} / {1}", s.opsLow, s.opsFP32)},
                   {"casts inserted", formatv("{0}", s.casts)},
-                  {"final loss scale", formatv("{0}", s.finalLossScale)},
+                  {"final loss scale", formatScale(s.finalLossScale)},
               });
   os << "<table>\n";
   for (const auto &[name, value] : rows)

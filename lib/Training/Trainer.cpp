@@ -22,6 +22,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <thread>
 
 using namespace mlir;
 using namespace mpt;
@@ -320,7 +321,7 @@ std::string Run::statusLine(const StepRecord &record) const {
   std::string line =
       llvm::formatv("epoch {0}  loss {1:f4}", record.epoch, smoothedLoss);
   if (scaling.mode != "off")
-    line += llvm::formatv("  scale {0}", record.lossScale).str();
+    line += "  scale " + formatScale(record.lossScale);
   line += llvm::formatv("  {0:f1} ms/step", 1000 * record.seconds).str();
   return line;
 }
@@ -464,7 +465,9 @@ Summary Run::summarize() const {
   summary.lossScaleMode = scaling.mode;
   summary.target =
       options.executor.target == execution::Target::CPU ? "cpu" : "reference";
-  summary.threads = options.executor.threads;
+  summary.threads = options.executor.threads
+                        ? options.executor.threads
+                        : std::thread::hardware_concurrency();
   summary.steps = history.steps.size();
   summary.skippedSteps = skips;
   summary.compileSeconds = compileSeconds;

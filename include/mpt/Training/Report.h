@@ -32,6 +32,9 @@ bool writeReport(const std::string &path, const Summary &summary,
 bool writeSummary(const std::string &path, const Summary &summary,
                   const History &history, std::string &error);
 
+/// A loss scale as people read it: without decimals where it has none.
+std::string formatScale(double scale);
+
 /// The points at which the loss scale changed, the first step included.
 std::vector<std::pair<int64_t, double>>
 lossScaleChanges(const History &history);
