@@ -88,6 +88,15 @@ private:
       return kernel.emitError("the template '")
              << emitter->getName()
              << "' wants memory per chunk, which a GPU does not have";
+    // ptxas's limit on an entry point's parameters.
+    const size_t parameters = kernel.getNumOperands() + kernel.getNumResults() +
+                              (shape.sharedScratchBytes > 0);
+    const size_t most = (gpu.version >= 81 ? 32764 : 4352) / 8;
+    if (parameters > most)
+      return kernel.emitError("has ")
+             << parameters << " tensors, more than the " << most
+             << " a kernel may have with ptx=" << gpu.version
+             << (gpu.version < 81 ? "; ptx=81 and newer allow 4095" : "");
     const std::string symbol = "kernel_" + std::to_string(number);
     FailureOr<OwningOpRef<ModuleOp>> built =
         buildKernelModule(kernel, *emitter, shape, target, symbol);

@@ -2,10 +2,12 @@
 
 #include "CompiledOp.h"
 
+#include "mpt/Conversion/Pointwise.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 #include "mpt/Support/Half.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -158,6 +160,33 @@ compileModule(ModuleOp module, const TargetDescription &target, bool dump) {
   return jit;
 }
 
+/// Code for a GPU as code for a CPU: a chunk is a thread of a grid of `chunks`.
+static void emulateThreads(ModuleOp module) {
+  for (auto function : module.getOps<func::FuncOp>()) {
+    Type index = IndexType::get(module.getContext());
+    Location loc = function.getLoc();
+    unsigned count = function.getNumArguments();
+    (void)function.insertArguments({count, count}, {index, index}, {{}, {}},
+                                   {loc, loc});
+    Value thread = function.getArgument(count),
+          threads = function.getArgument(count + 1);
+    function.walk([&](Operation *op) {
+      if (!isa<gpu::ThreadIdOp, gpu::BlockDimOp, gpu::BlockIdOp,
+               gpu::GridDimOp>(op))
+        return;
+      OpBuilder b(op);
+      Value value =
+          isa<gpu::ThreadIdOp>(op) ? thread
+          : isa<gpu::BlockDimOp>(op)
+              ? threads
+              : arith::ConstantIndexOp::create(b, loc, isa<gpu::GridDimOp>(op))
+                    .getResult();
+      op->getResult(0).replaceAllUsesWith(value);
+      op->erase();
+    });
+  }
+}
+
 std::unique_ptr<CompiledOp> CompiledOp::compile(MLIRContext &context,
                                                 const std::string &text,
                                                 const TargetDescription &target,
@@ -177,9 +206,10 @@ std::unique_ptr<CompiledOp> CompiledOp::compile(MLIRContext &context,
   Block &body = function.getBody().front();
   Operation &op = body.front();
   OpBuilder b(&op);
-  auto kernel =
-      nn::KernelOp::create(b, op.getLoc(), op.getResultTypes(),
-                           body.getArguments(), op.getName().getStringRef());
+  auto kernel = nn::KernelOp::create(
+      b, op.getLoc(), op.getResultTypes(), body.getArguments(),
+      isPointwiseOp(&op) ? StringRef(kPointwiseKind)
+                         : op.getName().getStringRef());
   Block *inside = b.createBlock(&kernel.getBody());
   for (BlockArgument argument : body.getArguments()) {
     result->inputTypes.push_back(cast<RankedTensorType>(argument.getType()));
@@ -207,6 +237,8 @@ std::unique_ptr<CompiledOp> CompiledOp::compile(MLIRContext &context,
       buildKernelModule(kernel, *result->emitter, result->shape, target, "k");
   if (failed(lowered))
     return nullptr;
+  if (target.isGPU)
+    emulateThreads(**lowered);
   PassManager pm(&context);
   buildCPULoweringPipeline(pm);
   if (failed(pm.run(**lowered)) ||

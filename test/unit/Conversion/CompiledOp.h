@@ -41,7 +41,8 @@ struct Buffer {
 class CompiledOp {
 public:
   /// `text`: a function of one operation. Null, with the reason in `error`, if
-  /// it does not parse or no template takes it.
+  /// it does not parse or no template takes it. For a GPU target, chunks are
+  /// the threads of a grid, one after the other.
   static std::unique_ptr<CompiledOp>
   compile(mlir::MLIRContext &context, const std::string &text,
           const conversion::TargetDescription &target, std::string &error,
