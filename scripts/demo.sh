@@ -44,7 +44,7 @@ train() { # train PRECISION LOSS_SCALE
     --loss 'cross_entropy(logits, labels)' --optimizer 'sgd(lr=0.02, momentum=0.9)' --lr-schedule linear \
     --precision "$precision" --loss-scale "$loss_scale" --growth-interval 300 --epochs "$epochs" --seed 1 "${extra[@]}" \
     --log "$out/$precision.jsonl" --report "$out/$precision.html" --save "$out/$precision.safetensors" \
-    --summary "$out/$precision.json"
+    --summary "$out/$precision.json" --checkpoint "$out/$precision.checkpoint.safetensors"
 }
 
 start=$SECONDS
