@@ -2,7 +2,8 @@
 //
 // f32 polynomials on scalars and vectors, the same on CPU and GPU: no
 // libdevice, no call per lane, and bounds that a test holds them to over all
-// exponents (test/unit/Execution/PointwiseTest.cpp), subnormal results included.
+// exponents (test/unit/Execution/PointwiseTest.cpp), subnormal results
+// included.
 //
 //===----------------------------------------------------------------------===//
 
