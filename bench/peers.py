@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""Converts the same files with mpt-opt and with the other ONNX mixed-precision converters, in one run, and judges them.
+
+    bench/peers.py                              # everything; writes docs/Peers.md (about half an hour)
+    bench/peers.py --tools mpt --groups small   # only these; prints the tables
+    bench/peers.py --tools mpt --keep           # our rows anew, the others' from the last run on this machine
+
+Each peer has a virtual environment of its own in build/peers (their pins conflict), made the first time; one that cannot
+be installed is named in the page. Every conversion is a fresh process with a time limit; one judge (bench/converters/
+judge.py) with one checker and one ONNX Runtime judges all files. bench/README.md says how to read the tables.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HERE = ROOT / "bench/converters"
+ENVIRONMENTS = ROOT / "build/peers"
+sys.path.insert(0, str(HERE))
+
+# Name -> arguments of mpt-opt. A name that starts with "mpt" is ours.
+OURS = {
+    "mpt": ["--mpt-mixed-precision"],
+    "mpt-aggressive": ["--mpt-mixed-precision=preset=aggressive"],
+    "mpt-bf16": ["--mpt-mixed-precision=low=bf16"],
+}
+# Name -> environment.
+PEERS = {"occ": "base", "occ-auto": "base", "ort": "base", "mo-fp16": "modelopt", "mo-bf16": "modelopt",
+         "olive-mp": "olive", "winml": "winml", "quark-fp16": "quark"}  # fmt: skip
+# Tools that block nothing by themselves get ["Max"] where a file is about blocked operations.
+WITH_BLOCKED = {"mo-fp16": "mo-fp16-max", "mo-bf16": "mo-bf16-max"}
+GROUPS = ["models", "light", "small", "growth"]
+
+
+# ---- environments ----------------------------------------------------------------------------------------------------
+
+
+def make_environment(name):
+    """The environment's Python, or None and the reason."""
+    folder, wanted = ENVIRONMENTS / name, HERE / "requirements" / f"{name}.txt"
+    python, stamp = folder / "bin/python", folder / ".stamp"
+    text = wanted.read_text()
+    if stamp.exists() and stamp.read_text() == text:
+        return python, None
+    print(f"[peers] installing {' '.join(line for line in text.splitlines() if line[:1] != '#')} into build/peers/{name}", flush=True)
+    steps = [[os.environ.get("MPT_PYTHON", "/usr/bin/python3"), "-m", "venv", str(folder)],
+             [str(python), "-m", "pip", "install", "-q", "-U", "pip>=25"],  # older resolvers try versions for hours
+             [str(python), "-m", "pip", "install", "-q", "-r", str(wanted)]]  # fmt: skip
+    for step in steps:
+        try:
+            done = subprocess.run(step, capture_output=True, text=True, timeout=900)
+        except subprocess.TimeoutExpired:
+            return None, "pip took more than 900 s"
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if "ERROR" in line] or [done.stderr.strip()[-200:]]
+            return None, errors[0]
+    stamp.write_text(text)
+    return python, None
+
+
+# ---- one conversion --------------------------------------------------------------------------------------------------
+
+
+def measured(command, limit, log):
+    """Exit status (None: over the limit), wall seconds and peak MiB of a process."""
+    with open(log, "w") as file:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        late = threading.Event()
+
+        def stop():
+            late.set()
+            os.killpg(process.pid, signal.SIGKILL)
+
+        timer = threading.Timer(limit, stop)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return None if late.is_set() else process.returncode, wall, usage.ru_maxrss / 1024
+
+
+def convert(tool, case, feeds, target, args, pythons):
+    """The record of a conversion: status "ok", "fails" or "capped"; wall, call, rss."""
+    if tool in OURS:
+        command = [args.mpt_opt, str(case.path), *OURS[tool], "-o", str(target)]
+    else:
+        name = WITH_BLOCKED.get(tool, tool) if case.group == "small" else tool
+        command = [str(pythons[tool]), str(HERE / "convert.py"), name, str(case.path), str(target), str(feeds)]
+    log = target.with_suffix(".log")
+    runs = []
+    while True:
+        target.unlink(missing_ok=True)
+        status, wall, rss = measured(command, args.limit, log)
+        text = log.read_text(errors="replace")
+        if status is None:
+            return {"status": "capped", "wall": wall, "rss": rss}
+        if status or not target.exists():
+            lines = [line for line in text.strip().splitlines() if line.strip()]
+            return {"status": "fails", "wall": wall, "rss": rss, "why": lines[-1][:300] if lines else f"exit status {status}"}
+        call = re.search(r"^seconds ([\d.]+)$", text, re.M)
+        runs.append((wall, float(call[1]) if call else wall, rss))
+        if len(runs) == 3 or wall > 1:  # the median of three where that costs little
+            wall, call, rss = (statistics.median(values) for values in zip(*runs))
+            return {"status": "ok", "wall": wall, "call": call, "rss": rss, "size": target.stat().st_size}
+
+
+def judge(case, feeds, want, targets, static):
+    """A verdict per tool. All in one process; if that dies, one process each."""
+    command = [sys.executable, str(HERE / "judge.py"), str(case.path), str(feeds), str(want or "-")]
+    tail = ["--static"] if static else []
+    done = subprocess.run([*command, *map(str, targets.values()), *tail], capture_output=True, text=True)
+    lines = done.stdout.strip().splitlines()
+    if done.returncode == 0 and len(lines) == len(targets):
+        return {tool: json.loads(line) for tool, line in zip(targets, lines)}
+    if len(targets) == 1:
+        return {tool: {"checker": "n", "ort": "n", "why": "the judge failed: " + done.stderr.strip()[-200:]} for tool in targets}
+    verdicts = {}
+    for tool, path in targets.items():
+        verdicts.update(judge(case, feeds, want, {tool: path}, static))
+    return verdicts
+
+
+def work(case, tools, args, pythons, results, folder):
+    import numpy as np
+
+    feeds, want = folder / "feeds.npz", None
+    np.savez(feeds, **case.feeds)
+    if case.want is not None:
+        want = folder / "want.npz"
+        np.savez(want, **case.want)
+    targets, records = {}, {}
+    for tool in tools:
+        skip = reason_to_skip(tool, case, results, args)
+        if skip:
+            records[tool] = {"status": "not run", "why": skip}
+            continue
+        target = folder / f"{tool}.onnx"
+        records[tool] = convert(tool, case, feeds, target, args, pythons)
+        if records[tool]["status"] == "ok":
+            targets[tool] = target
+    if targets:
+        static = case.group == "growth"  # ONNX Runtime takes minutes to load these
+        for tool, verdict in judge(case, feeds, want, targets, static).items():
+            records[tool].update(verdict)
+    for tool, record in records.items():
+        results.setdefault(f"{case.group}/{case.name}", {})[tool] = record
+    for path in targets.values():
+        path.unlink()
+    brief = ", ".join(f"{t} {r['wall']:.2f}" if r["status"] == "ok" else f"{t} {r['status']}" for t, r in records.items())
+    print(f"[peers] {case.group}/{case.name}: {brief}", flush=True)
+
+
+def reason_to_skip(tool, case, results, args):
+    """Files that grow: what was too slow at a tenth of the size is not started, and tools without a block list for Max do
+    the same on both series."""
+    if case.group != "growth":
+        return None
+    if "+max" in case.name and tool not in OURS and tool not in ("occ", "occ-auto", "ort"):
+        return "the same as without Max"
+    if not case.name.startswith("100000"):
+        return None
+    smaller = results.get("growth/" + case.name.replace("100000", "10000"), {}).get(tool)
+    if smaller and (smaller["status"] != "ok" or smaller["call"] * 10 > args.limit):
+        return "too slow at 10000"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description="mpt-opt beside the other mixed-precision converters")
+    parser.add_argument("--tools", help="comma-separated; default: all")
+    parser.add_argument("--groups", help=f"comma-separated, of {','.join(GROUPS)}; default: all")
+    parser.add_argument("--files", help="regex over the files' names")
+    parser.add_argument("--limit", type=float, default=60, help="seconds per conversion (default 60)")
+    parser.add_argument("--mpt-opt", default=str(ROOT / "build/bin/mpt-opt"), help="the mpt-opt to measure")
+    parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared", help="folder with models/")
+    parser.add_argument("--output", type=pathlib.Path, help="where the page goes (default: docs/Peers.md after a complete run)")
+    parser.add_argument("--keep", action="store_true", help="keep the figures of the last run for what is not run now")
+    parser.add_argument("--no-setup", action="store_true", help="use this Python for the judge; only with --tools mpt...")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a file of ours is invalid or wrong")
+    args = parser.parse_args()
+
+    if not args.no_setup and pathlib.Path(sys.prefix) != ENVIRONMENTS / "base":
+        python, why = make_environment("base")
+        if not python:
+            sys.exit(f"peers.py: the judge's environment cannot be made: {why}")
+        os.execv(python, [str(python), *sys.argv])
+
+    import cases
+    import tables
+
+    groups = args.groups.split(",") if args.groups else GROUPS
+    tools = args.tools.split(",") if args.tools else [*OURS, *PEERS]
+    unknown = [t for t in tools if t not in OURS and t not in PEERS] + [g for g in groups if g not in GROUPS]
+    if unknown:
+        sys.exit(f"peers.py: unknown tool or group {', '.join(unknown)}; tools are {', '.join([*OURS, *PEERS])}, groups {', '.join(GROUPS)}")
+    missing, pythons = {}, {}
+    known = subprocess.run([args.mpt_opt, "--help"], capture_output=True, text=True).stdout
+    if "preset=" not in known.split("--mpt-mixed-precision", 1)[-1].split("--mpt-", 1)[0]:
+        tools = [t for t in tools if t != "mpt-aggressive"]
+    for tool in [t for t in tools if t in PEERS]:
+        pythons[tool], why = make_environment(PEERS[tool])
+        if why:
+            missing[tool] = why
+            print(f"[peers] {tool} does not install: {why}", flush=True)
+    tools = [t for t in tools if t not in missing]
+
+    store = ENVIRONMENTS / "results.json"
+    results = json.loads(store.read_text()) if args.keep and store.exists() else {}
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        makers = {"models": lambda: cases.models(args.shared), "light": lambda: cases.light(folder),
+                  "small": lambda: cases.small(folder), "growth": lambda: cases.growth(folder)}  # fmt: skip
+        for group in groups:
+            for case in makers[group]():
+                if not args.files or re.search(args.files, case.name):
+                    work(case, tools, args, pythons, results, folder)
+    if not args.no_setup:
+        store.write_text(json.dumps(results, indent=1))
+    complete = not (args.tools or args.groups or args.files) or args.keep
+    command = shlex.join(["bench/peers.py", *sys.argv[1:]])
+    versions = {name: (HERE / "requirements" / f"{name}.txt").read_text() for name in sorted(set(PEERS.values()))}
+    page = tables.page(results, list(OURS), list(PEERS), missing, versions, command, time.perf_counter() - start, args.limit)
+    output = args.output or (ROOT / "docs/Peers.md" if complete else None)
+    if output:
+        output.write_text(page)
+        print(f"[peers] wrote {output}")
+    else:
+        print(page)
+    bad = tables.failures(results, [t for t in tools if t in OURS])
+    for line in bad:
+        print(f"[peers] {line}", file=sys.stderr)
+    return 1 if args.check and bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
