@@ -4,6 +4,7 @@
 #include "mpt/Interfaces/DifferentiableOpInterface.h"
 #include "mpt/Interfaces/LossScaleOpInterface.h"
 #include "mpt/Interfaces/PrecisionOpInterface.h"
+#include "mpt/Interfaces/ValueRangeOpInterface.h"
 
 using namespace mpt;
 
@@ -36,3 +37,4 @@ llvm::StringRef mpt::stringifyPrecisionReasonKind(PrecisionReasonKind value) {
 #include "mpt/Interfaces/DifferentiableOpInterface.cpp.inc"
 #include "mpt/Interfaces/LossScaleOpInterface.cpp.inc"
 #include "mpt/Interfaces/PrecisionOpInterface.cpp.inc"
+#include "mpt/Interfaces/ValueRangeOpInterface.cpp.inc"

@@ -3,6 +3,7 @@
 
 #include "mpt/Transforms/Passes.h"
 
+#include "mpt/Analysis/TensorProfile.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 
 #include "llvm/ADT/DenseSet.h"
@@ -35,6 +36,7 @@ struct ScaleLossPass : mpt::impl::ScaleLossPassBase<ScaleLossPass> {
 
 private:
   std::optional<Mode> checkOptions();
+  LogicalResult chooseScale();
   LogicalResult checkStep(func::FuncOp function, StepOps &ops);
   Value addArgument(func::FuncOp function, Type type, StringRef name,
                     TypedAttr initial, bool donate);
@@ -59,8 +61,13 @@ std::optional<Mode> ScaleLossPass::checkOptions() {
     return Mode::Off;
   if (mode == "static")
     return Mode::Static;
-  if (mode != "dynamic")
-    return fail("unknown mode '" + mode + "', use dynamic, static or off");
+  if (mode == "auto") {
+    if (failed(chooseScale()))
+      return std::nullopt;
+  } else if (mode != "dynamic") {
+    return fail("unknown mode '" + mode +
+                "', use dynamic, static, auto or off");
+  }
   if (growth < 1 || backoff >= 1)
     return fail("needs growth >= 1 and backoff < 1");
   if (growthInterval < 1 || hysteresis < 1)
@@ -68,6 +75,34 @@ std::optional<Mode> ScaleLossPass::checkOptions() {
   if (minimum > initScale || initScale > maximum)
     return fail("needs min <= init-scale <= max");
   return Mode::Dynamic;
+}
+
+/// The largest power of two that leaves the largest gradient measured room to
+/// grow: growing by 2^4 between steps is nothing unusual, and a scale that is
+/// too small costs only what vanishes below it until it grows.
+LogicalResult ScaleLossPass::chooseScale() {
+  constexpr double kHeadroom = 16, kLargest = 65504;
+  Location loc = getOperation().getLoc();
+  if (profile.empty())
+    return emitError(loc) << "mpt-scale-loss: mode=auto needs profile=FILE, "
+                             "which mpt-run --profile writes of a step";
+  std::string error;
+  std::optional<TensorProfile> measured = TensorProfile::read(profile, error);
+  if (!measured)
+    return emitError(loc) << "mpt-scale-loss: " << error;
+  auto largest = measured->largestGradient();
+  if (!largest || !(largest->first > 0))
+    return emitError(loc) << "mpt-scale-loss: " << profile
+                          << ": has no tensor of a backward graph; profile a "
+                             "training step, not the forward function";
+  const double scale =
+      std::exp2(std::floor(std::log2(kLargest / (kHeadroom * largest->first))));
+  initScale = std::fmin(std::fmax(scale, minimum), maximum);
+  getOperation().emitRemark()
+      << "first loss scale " << initScale.getValue() << ": the largest of the "
+      << "gradients measured is " << largest->first << ", of "
+      << largest->second;
+  return success();
 }
 
 LogicalResult ScaleLossPass::checkStep(func::FuncOp function, StepOps &ops) {

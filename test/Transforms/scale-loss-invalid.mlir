@@ -3,7 +3,7 @@
 // RUN: not mpt-opt %s --split-input-file --mpt-scale-loss=init-scale=1e9 2>&1 | FileCheck %s --check-prefix=RANGE
 // RUN: not mpt-opt %s --split-input-file --mpt-scale-loss=backoff=1.5 2>&1 | FileCheck %s --check-prefix=BACKOFF
 // RUN: not mpt-opt %s --split-input-file --mpt-scale-loss=init-scale=nan 2>&1 | FileCheck %s --check-prefix=NAN
-// MODE: error: mpt-scale-loss: unknown mode 'fast', use dynamic, static or off
+// MODE: error: mpt-scale-loss: unknown mode 'fast', use dynamic, static, auto or off
 // RANGE: error: mpt-scale-loss: needs min <= init-scale <= max
 // BACKOFF: error: mpt-scale-loss: needs growth >= 1 and backoff < 1
 // NAN: error: mpt-scale-loss: scales and factors must be positive and finite

@@ -2,6 +2,7 @@
 
 #include "Model.h"
 
+#include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Execution/StepExecutor.h"
 #include "mpt/Reference/Interpreter.h"
 #include "llvm/Support/Path.h"
@@ -41,8 +42,8 @@ convertInput(Model &model, unsigned i, const data::HostTensor &host, bool f64) {
   return value;
 }
 
-FailureOr<std::vector<data::HostTensor>>
-runReference(Model &model, const Inputs &inputs, bool f64) {
+FailureOr<std::vector<reference::Tensor>>
+makeArguments(Model &model, const Inputs &inputs, bool f64) {
   func::FuncOp function = model.function;
   reference::ParameterLoader parameters(
       llvm::sys::path::parent_path(model.path).str());
@@ -62,15 +63,59 @@ runReference(Model &model, const Inputs &inputs, bool f64) {
       return failure();
     arguments.push_back(std::move(**value));
   }
+  return arguments;
+}
+
+void fillInitialState(Model &model, Inputs &inputs) {
+  for (unsigned i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] || model.isParameter[i])
+      continue;
+    auto type =
+        dyn_cast<RankedTensorType>(model.function.getArgumentTypes()[i]);
+    std::optional<mp::Role> role = mp::getArgRole(model.function, i);
+    Attribute initial =
+        model.function.getArgAttr(i, mp::MPDialect::kInitialAttrName);
+    if (!type || !type.hasStaticShape() ||
+        (!initial && (!role || !mp::isStateRole(*role))))
+      continue;
+    double value = 0;
+    if (auto number = dyn_cast_or_null<FloatAttr>(initial))
+      value = number.getValueAsDouble();
+    else if (auto number = dyn_cast_or_null<IntegerAttr>(initial))
+      value = static_cast<double>(number.getInt());
+    data::HostTensor tensor(isa<FloatType>(type.getElementType())
+                                ? data::DType::F64
+                                : data::DType::I64,
+                            type.getShape().vec());
+    for (int64_t element = 0; element < tensor.numElements(); ++element)
+      if (tensor.dtype == data::DType::F64)
+        tensor.data<double>()[element] = value;
+      else
+        tensor.data<int64_t>()[element] = static_cast<int64_t>(value);
+    inputs[i] = std::move(tensor);
+  }
+}
+
+FailureOr<std::vector<data::HostTensor>>
+runReference(Model &model, const Inputs &inputs, bool f64) {
+  FailureOr<std::vector<reference::Tensor>> arguments =
+      makeArguments(model, inputs, f64);
+  if (failed(arguments))
+    return failure();
   reference::Options options;
   options.f64 = f64;
-  auto results = reference::Interpreter(options).run(
-      function, ArrayRef<reference::Tensor>(arguments));
+  return runReference(model, *arguments, options);
+}
+
+FailureOr<std::vector<data::HostTensor>>
+runReference(Model &model, ArrayRef<reference::Tensor> arguments,
+             const reference::Options &options) {
+  auto results = reference::Interpreter(options).run(model.function, arguments);
   if (failed(results))
     return failure();
   std::vector<data::HostTensor> outputs;
   for (const reference::Tensor &result : *results)
-    outputs.push_back(reference::toHost(result, f64));
+    outputs.push_back(reference::toHost(result, options.f64));
   return outputs;
 }
 

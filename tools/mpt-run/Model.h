@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mpt/Data/HostTensor.h"
 #include "mpt/Import/ONNX/ImportONNX.h"
+#include "mpt/Reference/Interpreter.h"
 
 #include <optional>
 #include <string>
@@ -43,10 +44,23 @@ std::optional<Model> loadModel(mlir::MLIRContext &context,
                                const std::string &functionName,
                                const ImportOptions &options);
 
+/// What the interpreter starts from: the inputs and the parameters' initial
+/// values, as its tensors.
+mlir::FailureOr<std::vector<reference::Tensor>>
+makeArguments(Model &model, const Inputs &inputs, bool f64);
+
+/// Gives state that a step starts from where `inputs` has no value:
+/// `mp.initial` where an argument has it, else zero for state (moments,
+/// counters).
+void fillInitialState(Model &model, Inputs &inputs);
+
 /// Runs the function in the interpreter, or as compiled kernels on `threads`
 /// threads (0: one per processor). Errors are diagnostics of the context.
 mlir::FailureOr<std::vector<data::HostTensor>>
 runReference(Model &model, const Inputs &inputs, bool f64);
+mlir::FailureOr<std::vector<data::HostTensor>>
+runReference(Model &model, llvm::ArrayRef<reference::Tensor> arguments,
+             const reference::Options &options);
 mlir::FailureOr<std::vector<data::HostTensor>>
 runCompiled(Model &model, const Inputs &inputs, int32_t threads);
 

@@ -2,6 +2,8 @@
 
 #include "RunDriver.h"
 #include "Model.h"
+#include "Profile.h"
+#include "RangeCheck.h"
 #include "TestData.h"
 
 #include "mpt/Data/FileIO.h"
@@ -72,6 +74,25 @@ struct CommandLine {
       cl::desc("With --test-suite: write the names of the tests that passed")};
   cl::opt<bool> verbose{"verbose", cl::cat(category),
                         cl::desc("With --test-suite: a line for every test")};
+  cl::opt<std::string> profile{
+      "profile", cl::cat(category), cl::value_desc("file.json"),
+      cl::desc("Run in the interpreter and write statistics of every tensor: "
+               "range, zeros, subnormals, exponents")};
+  cl::list<std::string> mergedProfiles{
+      "profile-merge", cl::cat(category), cl::value_desc("file.json"),
+      cl::desc("With --profile: add another profile; without a model, merge "
+               "several")};
+  cl::opt<std::string> data{
+      "data", cl::cat(category), cl::value_desc("DATA"),
+      cl::desc("Inputs and labels, as for mpt-train: the first batch, or with "
+               "--profile a run per batch")};
+  cl::opt<int64_t> batches{
+      "batches", cl::cat(category), cl::init(0), cl::value_desc("N"),
+      cl::desc("With --profile and --data: batches to run (default: all)")};
+  cl::opt<bool> checkRanges{
+      "check-ranges", cl::cat(category),
+      cl::desc("Infer the ranges of all values from the inputs' and check "
+               "that every value of the run lies inside; also for tests")};
   cl::opt<double> relativeTolerance{"rtol", cl::cat(category), cl::init(1e-3),
                                     cl::desc("Relative tolerance of tests")};
   cl::opt<double> absoluteTolerance{"atol", cl::cat(category), cl::init(1e-7),
@@ -84,9 +105,10 @@ static int fail(const llvm::Twine &message) {
   return 1;
 }
 
-/// The values that the command line gives to the model's arguments.
-static bool readInputs(const CommandLine &line, const Model &model,
-                       Inputs &values) {
+/// The values that the command line gives to the model's arguments; those of
+/// the data set's columns are left open.
+static bool readInputs(const CommandLine &line, Model &model, Inputs &values,
+                       std::optional<Batches> &batches) {
   for (const std::string &text : line.inputs) {
     auto [name, path] = StringRef(text).split('=');
     if (name.empty() || path.empty()) {
@@ -105,6 +127,16 @@ static bool readInputs(const CommandLine &line, const Model &model,
       fail(error);
       return false;
     }
+  }
+  fillInitialState(model, values);
+  std::string error;
+  if (!line.data.empty()) {
+    batches = Batches::open(line.data, model, values, error);
+    if (!batches) {
+      fail(error);
+      return false;
+    }
+    batches->fill(0, values);
   }
   for (size_t i = 0; i < values.size(); ++i)
     if (!values[i] && !model.isParameter[i]) {
@@ -174,16 +206,25 @@ int mpt::runModel(int argc, char **argv) {
     if (!parseDim(dim, options, error))
       return fail(error);
   const Tolerance tolerance{line.relativeTolerance, line.absoluteTolerance};
-  const Runner runner = [&line](Model &model, const Inputs &values) {
+  if (line.checkRanges &&
+      (line.target != Target::Reference || line.compute != Compute::F32))
+    return fail("mpt-run: --check-ranges is for --target=reference and its "
+                "default rounding");
+  RangeStatistics ranges;
+  const Runner runner = [&](Model &model, const Inputs &values) {
+    if (line.checkRanges)
+      return runCheckingRanges(model, values, ranges);
     return line.target == Target::CPU
                ? runCompiled(model, values, line.threads)
                : runReference(model, values, line.compute == Compute::F64);
   };
 
-  if (!line.testSuite.empty())
-    return runTestSuite(line.testSuite,
-                        {line.expectedFile, line.writeExpected, line.verbose},
-                        options, tolerance, runner);
+  if (!line.testSuite.empty()) {
+    const int code = runTestSuite(
+        line.testSuite, {line.expectedFile, line.writeExpected, line.verbose},
+        options, tolerance, runner);
+    return line.checkRanges ? std::max(code, printRanges(ranges)) : code;
+  }
   if (!line.testData.empty()) {
     std::string message;
     const Outcome outcome = runTestCase(line.testData, line.inputFile, options,
@@ -194,6 +235,18 @@ int mpt::runModel(int argc, char **argv) {
     }
     return fail(line.testData + ": " + message);
   }
+  const ProfileOptions profiling{
+      line.profile,
+      {line.mergedProfiles.begin(), line.mergedProfiles.end()},
+      line.batches};
+  if (line.profile.empty() && (!profiling.merged.empty() || line.batches != 0))
+    return fail("mpt-run: --profile-merge and --batches go with --profile");
+  if (!line.profile.empty() &&
+      (line.target != Target::Reference || line.compute != Compute::F32))
+    return fail("mpt-run: --profile is for --target=reference and its default "
+                "rounding");
+  if (line.inputFile.empty() && !profiling.merged.empty())
+    return mergeProfiles(profiling);
   if (line.inputFile.empty())
     return fail("mpt-run: no model given; see mpt-run --help");
   MLIRContext context;
@@ -205,10 +258,16 @@ int mpt::runModel(int argc, char **argv) {
   if (!model)
     return 1;
   Inputs values(model->arguments.size());
-  if (!readInputs(line, *model, values))
+  std::optional<Batches> batches;
+  if (!readInputs(line, *model, values, batches))
     return 1;
+  if (!line.profile.empty())
+    return writeProfile(*model, std::move(values),
+                        batches ? &*batches : nullptr, profiling);
   FailureOr<std::vector<data::HostTensor>> outputs = runner(*model, values);
   if (failed(outputs))
     return 1;
+  if (line.checkRanges)
+    return printRanges(ranges);
   return writeOutputs(line.outputDirectory, *model, *outputs);
 }

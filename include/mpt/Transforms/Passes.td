@@ -196,13 +196,18 @@ def ScaleLossPass : Pass<"mpt-scale-loss", "::mlir::func::FuncOp"> {
     The new arguments say their value in the first step (`mp.initial`). Mode `off` changes
     nothing: the seed stays 1.
 
+    `auto` is `dynamic` with a first scale from `profile`, which `mpt-run --profile` wrote of a
+    step (scaled or not): the largest power of two that leaves the largest element of the backward graph
+    four doublings below FP16's 65504.
+
     The defaults are those of PyTorch's GradScaler, with the bounds 1 and 2^24 of Apex and
     ONNX Runtime (Micikevicius et al. 2018 describe the method). With a power of two as the
     scale, scaling is exact wherever no value is subnormal or overflows.
   }];
   let options = [
-    Option<"mode", "mode", "std::string", "\"dynamic\"", "dynamic, static or off">,
+    Option<"mode", "mode", "std::string", "\"dynamic\"", "dynamic, static, auto or off">,
     Option<"initScale", "init-scale", "double", "65536.0", "the scale of the first step">,
+    Option<"profile", "profile", "std::string", "\"\"", "auto: a profile of the backward graph">,
     Option<"growth", "growth", "double", "2.0", "factor after growth-interval finite steps">,
     Option<"backoff", "backoff", "double", "0.5", "factor after an overflow">,
     Option<"growthInterval", "growth-interval", "int64_t", "2000", "finite steps before the scale grows">,
@@ -249,6 +254,55 @@ def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::mpt::nn::NNDialect"];
+}
+
+def InferRangesPass : Pass<"mpt-infer-ranges", "::mlir::func::FuncOp"> {
+  let summary = "Infer sound intervals of all values, and remark on what FP16 cannot hold";
+  let description = [{
+    For every tensor an interval that holds all its finite elements, whether it may hold
+    infinities and NaN, and the least magnitude of what is not zero (`ValueRangeOpInterface`;
+    include/mpt/Analysis/ValueRanges.h). An operation without a transfer function may give anything.
+
+    What is known at the start:
+
+    - constants and, unless `parameters=unknown`, the initial values of parameters (external
+      ones are mapped, relative to `directory`);
+    - `mp.range = array<f64: lo, hi>` on an argument, and `inputs`, a list of `name=lo:hi`.
+      Without either an input may be anything, infinities and NaN included;
+    - `profile=FILE`, which `mpt-run --profile` wrote: every tensor is taken to stay within
+      `profile-margin` times what was measured. Ranges are then no proof, but what data like these give;
+    - a parameter that the function trains keeps its initial values only in the first step;
+      `trained-bound=B` assumes that it stays in [-B, B].
+
+    Remarks, with node names: masking constants below -65504, epsilons that vanish in FP16,
+    constants that lose all their bits, sums that leave FP16 although their terms do not.
+    The function is not changed unless `annotate` is given:
+
+    ```mlir
+    %1 = nn.softmax %0 {axis = 1 : i64} : tensor<4x8xf32>
+    ```
+    becomes
+    ```mlir
+    %1 = nn.softmax %0 {axis = 1 : i64, mp.ranges = [ {hi = 1.0 : f64, lo = 0.0 : f64, nan} ]} : ...
+    ```
+    Linear in the size of the function and the bytes of its constants and parameters.
+  }];
+  let options = [
+    ListOption<"inputs", "inputs", "std::string", "name=lo:hi: what an argument may hold">,
+    Option<"parameters", "parameters", "std::string", "\"initial\"", "initial: parameters have their initial values; or unknown">,
+    Option<"trainedBound", "trained-bound", "double", "0.0", "assume trained parameters in [-B, B]; 0: their initial values">,
+    Option<"directory", "directory", "std::string", "\"\"", "folder that relative paths of external values start from">,
+    Option<"profile", "profile", "std::string", "\"\"", "what was measured of the tensors">,
+    Option<"profileMargin", "profile-margin", "double", "4.0", "factor by which values may leave what was measured">,
+    Option<"annotate", "annotate", "bool", "false", "write mp.ranges on every operation">,
+    Option<"print", "print", "bool", "false", "print one line per value to standard output">,
+    Option<"remarks", "remarks", "bool", "true", "remark on what FP16 cannot hold">,
+  ];
+  let statistics = [
+    Statistic<"numValues", "values", "Floating values">,
+    Statistic<"numBounded", "bounded", "Floating values with a finite bound">,
+    Statistic<"numFits", "fits-f16", "Floating values proven to fit FP16">,
+  ];
 }
 
 def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {

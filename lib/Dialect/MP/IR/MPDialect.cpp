@@ -3,6 +3,7 @@
 
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 
+#include "Ranges.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -26,6 +27,7 @@ void MPDialect::initialize() {
 #define GET_OP_LIST
 #include "mpt/Dialect/MP/IR/MPOps.cpp.inc"
       >();
+  attachRanges(getContext());
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 
 #include "Common.h"
+#include "Ranges/RangeRules.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -37,6 +38,16 @@ void NNDialect::initialize() {
   registerShapeOps();
   registerTrainingOps();
   registerStructureOps();
+
+  attachElementwiseRanges(getContext());
+  attachBinaryRanges(getContext());
+  attachContractionRanges(getContext());
+  attachPoolingRanges(getContext());
+  attachNormalizationRanges(getContext());
+  attachSoftmaxRanges(getContext());
+  attachReductionRanges(getContext());
+  attachShapeRanges(getContext());
+  attachTrainingRanges(getContext());
 }
 
 Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value,

@@ -1,0 +1,95 @@
+//===- RangeCheck.cpp - Inferred ranges against a run ---------------------===//
+
+#include "RangeCheck.h"
+
+#include "mpt/Analysis/PrecisionAssignment.h"
+#include "mpt/Analysis/ValueRanges.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+
+namespace mpt::run {
+
+static NumericRange rangeOf(const reference::Tensor &tensor) {
+  if (tensor.isFloat())
+    return rangeOfBytes(Float64Type::get(tensor.elementType.getContext()),
+                        {reinterpret_cast<const char *>(tensor.floats.data()),
+                         tensor.floats.size() * sizeof(double)});
+  auto signedness = tensor.elementType.isUnsignedInteger()
+                        ? IntegerType::Unsigned
+                        : IntegerType::Signless;
+  return rangeOfBytes(
+      IntegerType::get(tensor.elementType.getContext(), 64, signedness),
+      {reinterpret_cast<const char *>(tensor.ints.data()),
+       tensor.ints.size() * sizeof(int64_t)});
+}
+
+static double elementOf(const reference::Tensor &tensor, int64_t i) {
+  if (tensor.isFloat())
+    return tensor.floats[i];
+  return reference::integerToDouble(tensor.ints[i],
+                                    cast<IntegerType>(tensor.elementType));
+}
+
+/// The first element outside of the range, or -1.
+static int64_t findOutside(const NumericRange &range,
+                           const reference::Tensor &tensor) {
+  for (int64_t i = 0, count = tensor.numElements(); i < count; ++i)
+    if (!range.contains(elementOf(tensor, i)))
+      return i;
+  return -1;
+}
+
+FailureOr<std::vector<data::HostTensor>>
+runCheckingRanges(Model &model, const Inputs &inputs,
+                  RangeStatistics &statistics) {
+  FailureOr<std::vector<reference::Tensor>> arguments =
+      makeArguments(model, inputs, /*f64=*/false);
+  if (failed(arguments))
+    return failure();
+  RangeSeeds seeds;
+  seeds.argument = [&](FunctionOpInterface, unsigned index) {
+    return std::optional<NumericRange>(rangeOf((*arguments)[index]));
+  };
+  const ValueRanges ranges(model.function, seeds);
+  const FloatType f16 = Float16Type::get(model.function.getContext());
+  reference::Options options;
+  options.observer = [&](Operation *op, ArrayRef<reference::Tensor> results) {
+    for (auto [value, tensor] : llvm::zip_equal(op->getResults(), results)) {
+      if (tensor.isFloat()) {
+        ++statistics.values;
+        statistics.bounded += ranges.isBounded(value);
+        statistics.fits += ranges.fits(value, f16);
+      }
+      const NumericRange range = ranges.lookup(value);
+      const int64_t element = findOutside(range, tensor);
+      if (element < 0)
+        continue;
+      ++statistics.outside;
+      llvm::outs() << model.path << ": " << op->getName().getStringRef();
+      if (StringRef name = getNodeName(op->getLoc()); !name.empty())
+        llvm::outs() << " '" << name << "'";
+      llvm::outs() << ": element " << element << " is "
+                   << llvm::format("%.9g", elementOf(tensor, element))
+                   << ", outside of " << range.str() << ", smallest "
+                   << llvm::format("%.9g", range.smallest) << '\n';
+    }
+    return success();
+  };
+  return runReference(model, *arguments, options);
+}
+
+int printRanges(const RangeStatistics &statistics) {
+  const double all =
+      static_cast<double>(std::max<int64_t>(statistics.values, 1)) / 100;
+  llvm::outs() << "ranges: " << statistics.values
+               << " floating values, outside: " << statistics.outside
+               << ", bounded: " << statistics.bounded << " ("
+               << llvm::format("%.1f", statistics.bounded / all)
+               << " %), proven to fit f16: " << statistics.fits << " ("
+               << llvm::format("%.1f", statistics.fits / all) << " %)\n";
+  return statistics.outside ? 1 : 0;
+}
+
+} // namespace mpt::run

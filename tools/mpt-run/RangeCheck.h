@@ -1,0 +1,32 @@
+//===- RangeCheck.h - Inferred ranges against a run -------------*- C++ -*-===//
+
+#ifndef MPT_TOOLS_MPTRUN_RANGECHECK_H
+#define MPT_TOOLS_MPTRUN_RANGECHECK_H
+
+#include "Model.h"
+
+namespace mpt::run {
+
+/// Floating values of the functions run, and how many of them the analysis
+/// knows something of.
+struct RangeStatistics {
+  int64_t values = 0;
+  int64_t bounded = 0; // a bound that the type alone does not give
+  int64_t fits = 0;    // proven to fit FP16
+  int64_t outside = 0; // values with an element outside of their range
+};
+
+/// Infers ranges, taking those of the inputs' elements as declared, and checks
+/// every value of a run in the interpreter. A value outside of its range is
+/// printed, with its node, and counted.
+mlir::FailureOr<std::vector<data::HostTensor>>
+runCheckingRanges(Model &model, const Inputs &inputs,
+                  RangeStatistics &statistics);
+
+/// Prints a line with the shares. Returns the exit code: 1 if a value was
+/// outside.
+int printRanges(const RangeStatistics &statistics);
+
+} // namespace mpt::run
+
+#endif // MPT_TOOLS_MPTRUN_RANGECHECK_H
