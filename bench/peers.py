@@ -16,18 +16,18 @@ import os
 import pathlib
 import re
 import shlex
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HERE = ROOT / "bench/converters"
 ENVIRONMENTS = ROOT / "build/peers"
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(ROOT / "scripts")]
+
+from measure import measured  # noqa: E402
 
 # Name -> arguments of mpt-opt. A name that starts with "mpt" is ours.
 OURS = {
@@ -72,26 +72,6 @@ def make_environment(name):
 # ---- one conversion --------------------------------------------------------------------------------------------------
 
 
-def measured(command, limit, log):
-    """Exit status (None: over the limit), wall seconds and peak MiB of a process."""
-    with open(log, "w") as file:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-        late = threading.Event()
-
-        def stop():
-            late.set()
-            os.killpg(process.pid, signal.SIGKILL)
-
-        timer = threading.Timer(limit, stop)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return None if late.is_set() else process.returncode, wall, usage.ru_maxrss / 1024
-
-
 def convert(tool, case, feeds, target, args, pythons):
     """The record of a conversion: status "ok", "fails" or "capped"; wall, call, rss."""
     if tool in OURS:
@@ -99,12 +79,11 @@ def convert(tool, case, feeds, target, args, pythons):
     else:
         name = WITH_BLOCKED.get(tool, tool) if case.group == "small" else tool
         command = [str(pythons[tool]), str(HERE / "convert.py"), name, str(case.path), str(target), str(feeds)]
-    log = target.with_suffix(".log")
     runs = []
     while True:
         target.unlink(missing_ok=True)
-        status, wall, rss = measured(command, args.limit, log)
-        text = log.read_text(errors="replace")
+        run = measured(command, args.limit)
+        status, wall, rss, text = run.status, run.seconds, run.mebibytes, run.output
         if status is None:
             return {"status": "capped", "wall": wall, "rss": rss}
         if status or not target.exists():

@@ -35,12 +35,14 @@ root = config.mpt_src_root
 shared = os.path.join(os.path.dirname(root), "shared")
 venv_python = os.path.join(root, ".venv", "bin", "python")
 python = venv_python if os.path.exists(venv_python) else sys.executable
+torch_python = os.path.join(root, "build", "export-venv", "bin", "python")  # made by scripts/torch.sh
 onnx_testdata = "/usr/share/libonnx-testdata/data"
 fashion_mnist = "/usr/share/datasets/fashion-mnist"
 
 config.substitutions += [
     ("%shared", shared),
     ("%python", python),
+    ("%torch_python", torch_python),
     ("%examples", os.path.join(root, "examples")),
     ("%src_root", root),
     ("%scripts", os.path.join(root, "scripts")),
@@ -79,6 +81,7 @@ add_feature("ptxas", ptxas is not None)
 config.substitutions.append(("%ptxas", ptxas or "ptxas-is-not-installed"))
 add_feature("onnx-testdata", os.path.isdir(onnx_testdata))
 add_feature("fashion-mnist", os.path.isdir(fashion_mnist))
+add_feature("torch", os.path.exists(torch_python))
 add_feature("gpu", os.path.exists("/dev/nvidia0"))
 for module in ["numpy", "onnx", "onnxruntime", "safetensors", "ml_dtypes"]:
     add_feature(module, has_module(module))
