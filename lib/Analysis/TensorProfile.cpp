@@ -61,6 +61,7 @@ void TensorStatistics::merge(const TensorStatistics &other) {
   max = std::fmax(max, other.max);
   smallest = std::fmin(smallest, other.smallest);
   backward |= other.backward;
+  narrow |= other.narrow;
   for (auto [exponent, count] : other.exponents)
     exponents[exponent] += count;
 }
@@ -92,8 +93,11 @@ void TensorProfile::merge(const TensorProfile &other) {
 std::optional<std::pair<double, std::string>>
 TensorProfile::largestGradient() const {
   std::optional<std::pair<double, std::string>> largest;
+  const bool mixed = llvm::any_of(tensors, [](const auto &entry) {
+    return entry.second.backward && entry.second.narrow;
+  });
   for (const auto &[name, statistics] : tensors)
-    if (statistics.backward &&
+    if (statistics.backward && statistics.narrow == mixed &&
         (!largest || statistics.absMax() / lossScale > largest->first))
       largest = {statistics.absMax() / lossScale, name};
   return largest;
@@ -126,6 +130,8 @@ static llvm::json::Object toObject(const TensorStatistics &s) {
   object["subnormal_fraction"] = static_cast<double>(s.subnormal) / all;
   if (s.backward)
     object["backward"] = true;
+  if (s.narrow)
+    object["narrow"] = true;
   llvm::json::Object histogram;
   for (auto [exponent, count] : s.exponents)
     histogram[std::to_string(exponent)] = count;
@@ -162,6 +168,7 @@ static bool fromObject(const llvm::json::Object &object, TensorStatistics &s) {
   s.max = object.getNumber("max").value_or(s.max);
   s.smallest = object.getNumber("smallest").value_or(s.smallest);
   s.backward = object.getBoolean("backward").value_or(false);
+  s.narrow = object.getBoolean("narrow").value_or(false);
   if (const llvm::json::Object *histogram = object.getObject("exponents"))
     for (const auto &[key, value] : *histogram) {
       int exponent = 0;

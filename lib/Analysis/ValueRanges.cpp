@@ -83,6 +83,12 @@ ValueRanges::ValueRanges(FunctionOpInterface function, const RangeSeeds &seeds)
     : seeds(seeds) {
   if (function.isExternal())
     return;
+  // The table grows once: rehashing costs more than counting.
+  size_t count = function.getNumArguments();
+  for (Block &block : function.getFunctionBody())
+    for (Operation &op : block)
+      count += op.getNumResults();
+  ranges.reserve(count);
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     set(function.getArgument(i), seedOf(function, i));
   // Arguments of other blocks than the first stay unknown.
@@ -107,18 +113,21 @@ void ValueRanges::set(Value value, const NumericRange &range) {
 }
 
 void ValueRanges::visit(Operation *op) {
-  if (op->getNumRegions() != 0)
+  auto interface = dyn_cast<ValueRangeOpInterface>(op);
+  if (op->getNumRegions() != 0 && !interface)
     return visitRegions(op);
   if (op->getNumResults() == 0)
     return;
   Attribute constant;
   if (op->hasTrait<OpTrait::ConstantLike>()) {
-    if (matchPattern(op, m_Constant(&constant)))
+    if (matchPattern(op, m_Constant(&constant))) {
       if (auto elements = dyn_cast<ElementsAttr>(constant))
         set(op->getResult(0), rangeOfConstant(elements));
+      else if (auto scalar = dyn_cast<FloatAttr>(constant))
+        set(op->getResult(0), NumericRange::point(scalar.getValueAsDouble()));
+    }
     return;
   }
-  auto interface = dyn_cast<ValueRangeOpInterface>(op);
   if (!interface) {
     if (seeds.measured)
       for (Value result : op->getResults())

@@ -99,6 +99,7 @@ template <typename Op> static void attachContraction(MLIRContext *context) {
 //===----------------------------------------------------------------------===//
 
 void mpt::registerUpstreamModels(DialectRegistry &registry) {
+  registerUpstreamRangeModels(registry);
   constexpr PrecisionClass follow = PrecisionClass::Follow;
   constexpr PrecisionClass moves = PrecisionClass::Transparent;
   constexpr PrecisionClass fp32 = PrecisionClass::FP32;

@@ -63,6 +63,7 @@ void mpt::addScalingPhase(OpPassManager &manager,
                           const TrainingOptions &options) {
   ScaleLossPassOptions scale;
   scale.mode = options.lossScale;
+  scale.profile = options.scaleProfile;
   scale.initScale = options.initScale;
   scale.growthInterval = options.growthInterval;
   OpPassManager &functions = manager.nest<func::FuncOp>();

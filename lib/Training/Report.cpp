@@ -218,6 +218,28 @@ static void writeTable(raw_ostream &os, const Summary &s) {
   os << "</table>\n";
 }
 
+/// The steps that were looked into, the last ones of a long run.
+static void writeWatch(raw_ostream &os, const History &history) {
+  constexpr size_t kMost = 50;
+  std::vector<const StepRecord *> looked;
+  for (const StepRecord &step : history.steps)
+    if (!step.watchOverflow.empty() || !step.watchUnderflow.empty())
+      looked.push_back(&step);
+  if (looked.empty())
+    return;
+  os << "<h2>Gradients closest to their type's ends</h2>\n<table>\n"
+        "<tr><th>step</th><th>closest to overflow</th><th>doublings left</th>"
+        "<th>most subnormal</th><th>share</th></tr>\n";
+  const size_t first = looked.size() > kMost ? looked.size() - kMost : 0;
+  for (size_t i = first; i < looked.size(); ++i)
+    os << formatv("<tr><td>{0}</td><td>{1}</td><td>{2:f1}</td><td>{3}</td>"
+                  "<td>{4:f2} %</td></tr>\n",
+                  looked[i]->step, escape(looked[i]->watchOverflow),
+                  looked[i]->watchHeadroom, escape(looked[i]->watchUnderflow),
+                  100 * looked[i]->watchSubnormal);
+  os << "</table>\n";
+}
+
 std::vector<std::pair<int64_t, double>>
 training::lossScaleChanges(const History &history) {
   std::vector<std::pair<int64_t, double>> changes;
@@ -279,6 +301,7 @@ bool training::writeReport(const std::string &path, const Summary &summary,
         "style>\n</head>\n<body>\n<h1>Training report: "
      << escape(summary.model) << ", " << escape(summary.precision) << "</h1>\n";
   writeTable(os, summary);
+  writeWatch(os, history);
   writeChart(os, "Loss", {loss, testLoss}, lastStep, false);
   if (!accuracy.points.empty())
     writeChart(os, "Accuracy", {accuracy}, lastStep, false);

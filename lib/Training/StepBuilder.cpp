@@ -25,10 +25,18 @@ std::optional<LossScaling> training::getLossScaling(const TrainOptions &options,
     return LossScaling{"off", 1};
   if (text == "dynamic")
     return LossScaling{"dynamic", options.initialScale};
+  if (text == "auto" && options.scaleProfile.empty()) {
+    error = "--loss-scale auto needs --scale-profile FILE, which mpt-run "
+            "--profile writes of a training step";
+    return std::nullopt;
+  }
+  if (text == "auto")
+    return LossScaling{"auto", options.initialScale};
   double scale = 0;
   if (text.getAsDouble(scale) || !(scale > 0)) {
-    error = "--loss-scale takes dynamic, off or a positive number, not '" +
-            text.str() + "'";
+    error =
+        "--loss-scale takes dynamic, auto, off or a positive number, not '" +
+        text.str() + "'";
     return std::nullopt;
   }
   return LossScaling{"static", scale};
@@ -103,6 +111,7 @@ static void setPipelineOptions(const TrainOptions &options,
   pipeline.optimizer = options.optimizer;
   pipeline.clipNorm = options.clipNorm;
   pipeline.lossScale = scaling.mode;
+  pipeline.scaleProfile = options.scaleProfile;
   pipeline.initScale = scaling.initial;
   pipeline.growthInterval = options.growthInterval;
   pipeline.precision = precisions[static_cast<int>(options.precision)];

@@ -30,7 +30,7 @@ struct BuiltModel {
 
 /// How the loss is scaled: the mode for mpt-scale-loss and its first value.
 struct LossScaling {
-  std::string mode; // "dynamic", "static" or "off"
+  std::string mode; // "dynamic", "static", "auto" or "off"
   double initial = 1;
 };
 std::optional<LossScaling> getLossScaling(const TrainOptions &options,

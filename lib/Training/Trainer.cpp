@@ -5,6 +5,7 @@
 
 #include "DataFeed.h"
 #include "Evaluation.h"
+#include "GradientWatch.h"
 #include "StepBuilder.h"
 
 #include "mpt/Data/Safetensors.h"
@@ -65,6 +66,8 @@ private:
   bool makeExecutors(std::string &error);
   bool resume(std::string &error);
   bool dumpGradients(std::string &error);
+  bool lookAtGradients(StepRecord &record, Clock::time_point &start,
+                       std::string &error) const;
   bool oneStep(StepRecord &record, std::string &error);
   bool evaluateNow(std::string &error);
   bool writeCheckpoint(std::string &error);
@@ -84,6 +87,7 @@ private:
   std::optional<data::Dataset> trainData, testData;
   std::optional<DataFeed> trainFeed, testFeed;
   std::optional<data::SampleOrder> order;
+  std::optional<GradientWatch> watch;
   TrainingLog log;
   History history;
   int64_t totalSteps = 0, doneSteps = 0, skips = 0;
@@ -170,6 +174,8 @@ bool Run::makeExecutors(std::string &error) {
   if (failed(made))
     return false;
   step = std::move(*made);
+  if (options.watchGradients > 0)
+    watch.emplace(model->step.function);
   trainFeed = DataFeed::create(*trainData, *step, options.columns, error);
   if (!trainFeed)
     return false;
@@ -284,6 +290,18 @@ static bool hasResult(const execution::StepExecutor &executor,
       [&](const execution::ValueInfo &info) { return info.name == name; });
 }
 
+/// What looking takes does not count as the step's time: it moves `start`.
+bool Run::lookAtGradients(StepRecord &record, Clock::time_point &start,
+                          std::string &error) const {
+  if (!watch || doneSteps % options.watchGradients != 0)
+    return true;
+  Clock::time_point begin = Clock::now();
+  if (!watch->look(*step, record, error))
+    return false;
+  start += Clock::now() - begin;
+  return true;
+}
+
 bool Run::oneStep(StepRecord &record, std::string &error) {
   Clock::time_point start = Clock::now();
   record.step = doneSteps + 1;
@@ -298,7 +316,8 @@ bool Run::oneStep(StepRecord &record, std::string &error) {
     return false;
   record.epoch = order->state().epoch + 1;
   if (!step->setScalar("learning_rate", record.learningRate, error) ||
-      !step->run(error) || !step->getScalar("loss", record.loss, error))
+      !lookAtGradients(record, start, error) || !step->run(error) ||
+      !step->getScalar("loss", record.loss, error))
     return false;
   if (hasResult(*step, "grad_norm") &&
       !step->getScalar("grad_norm", record.gradientNorm, error))
@@ -323,6 +342,10 @@ std::string Run::statusLine(const StepRecord &record) const {
   if (scaling.mode != "off")
     line += "  scale " + formatScale(record.lossScale);
   line += llvm::formatv("  {0:f1} ms/step", 1000 * record.seconds).str();
+  if (!record.watchOverflow.empty())
+    line += llvm::formatv("  {0}: {1:f1} doublings left", record.watchOverflow,
+                          record.watchHeadroom)
+                .str();
   return line;
 }
 

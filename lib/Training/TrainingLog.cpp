@@ -92,6 +92,16 @@ bool TrainingLog::write(const StepRecord &record, std::string &error) {
     if (record.gradientNorm >= 0 || std::isnan(record.gradientNorm))
       out.attribute("grad_norm", number(record.gradientNorm));
     out.attribute("seconds", record.seconds);
+    if (!record.watchOverflow.empty())
+      out.attributeObject("closest_to_overflow", [&] {
+        out.attribute("tensor", record.watchOverflow);
+        out.attribute("doublings_left", number(record.watchHeadroom));
+      });
+    if (!record.watchUnderflow.empty())
+      out.attributeObject("closest_to_underflow", [&] {
+        out.attribute("tensor", record.watchUnderflow);
+        out.attribute("subnormal_share", number(record.watchSubnormal));
+      });
   });
   *stream << '\n';
   return flush(error);

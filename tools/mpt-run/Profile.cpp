@@ -138,7 +138,10 @@ int writeProfile(Model &model, Inputs inputs, const Batches *batches,
       return;
     TensorStatistics &statistics = profile.tensors[name->second];
     statistics.add(tensor.floats);
-    statistics.backward |= backward.contains(value);
+    // A scalar is the scale itself, or what is between it and the loss.
+    statistics.backward |= !tensor.shape.empty() && backward.contains(value);
+    statistics.narrow |=
+        tensor.elementType.isF16() || tensor.elementType.isBF16();
   };
   reference::Options interpret;
   interpret.observer = [&](Operation *op, ArrayRef<reference::Tensor> results) {

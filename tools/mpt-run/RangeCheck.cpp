@@ -4,6 +4,8 @@
 
 #include "mpt/Analysis/PrecisionAssignment.h"
 #include "mpt/Analysis/ValueRanges.h"
+#include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "mpt/Interfaces/PrecisionOpInterface.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -41,6 +43,22 @@ static int64_t findOutside(const NumericRange &range,
   return -1;
 }
 
+static void countReleased(func::FuncOp function, const ValueRanges &ranges,
+                          FloatType f16, RangeStatistics &statistics) {
+  function.walk([&](PrecisionOpInterface op) {
+    if (op.getPrecisionClass() != PrecisionClass::FP32 ||
+        op->hasTrait<OpTrait::ConstantLike>() ||
+        isa<mp::MPDialect>(op->getDialect()))
+      return;
+    auto fits = [&](Value value) {
+      return !isFloatTensor(value.getType()) || ranges.fits(value, f16);
+    };
+    ++statistics.denied;
+    statistics.released += llvm::all_of(op->getOperands(), fits) &&
+                           llvm::all_of(op->getResults(), fits);
+  });
+}
+
 FailureOr<std::vector<data::HostTensor>>
 runCheckingRanges(Model &model, const Inputs &inputs,
                   RangeStatistics &statistics) {
@@ -54,6 +72,7 @@ runCheckingRanges(Model &model, const Inputs &inputs,
   };
   const ValueRanges ranges(model.function, seeds);
   const FloatType f16 = Float16Type::get(model.function.getContext());
+  countReleased(model.function, ranges, f16, statistics);
   reference::Options options;
   options.observer = [&](Operation *op, ArrayRef<reference::Tensor> results) {
     for (auto [value, tensor] : llvm::zip_equal(op->getResults(), results)) {
@@ -88,7 +107,9 @@ int printRanges(const RangeStatistics &statistics) {
                << ", bounded: " << statistics.bounded << " ("
                << llvm::format("%.1f", statistics.bounded / all)
                << " %), proven to fit f16: " << statistics.fits << " ("
-               << llvm::format("%.1f", statistics.fits / all) << " %)\n";
+               << llvm::format("%.1f", statistics.fits / all)
+               << " %); operations that must be FP32: " << statistics.denied
+               << ", proven to fit f16: " << statistics.released << '\n';
   return statistics.outside ? 1 : 0;
 }
 

@@ -14,6 +14,9 @@ struct RangeStatistics {
   int64_t bounded = 0; // a bound that the type alone does not give
   int64_t fits = 0;    // proven to fit FP16
   int64_t outside = 0; // values with an element outside of their range
+  /// Operations that say of themselves that they must be FP32, and those of
+  /// them whose operands and results are proven to fit FP16.
+  int64_t denied = 0, released = 0;
 };
 
 /// Infers ranges, taking those of the inputs' elements as declared, and checks

@@ -98,8 +98,12 @@ struct CommandLine {
                  clEnumValN(Precision::FP16, "fp16", "FP16 where it is safe"),
                  clEnumValN(Precision::BF16, "bf16", "BF16 where it is safe"))};
   cl::opt<std::string> lossScale{
-      "loss-scale", cl::cat(precisions), cl::value_desc("dynamic|N|off"),
+      "loss-scale", cl::cat(precisions), cl::value_desc("dynamic|auto|N|off"),
       cl::desc("Loss scaling (default: dynamic for fp16, else off)")};
+  cl::opt<std::string> scaleProfile{
+      "scale-profile", cl::cat(precisions), cl::value_desc("F.json"),
+      cl::desc("With --loss-scale auto: a profile of the training step "
+               "(mpt-run --profile), from which the first scale is chosen")};
   cl::opt<double> initialScale{
       "init-scale", cl::init(65536), cl::cat(precisions), cl::value_desc("S"),
       cl::desc("First scale of dynamic loss scaling (default: 65536)")};
@@ -149,6 +153,10 @@ struct CommandLine {
   cl::opt<std::string> resume{"resume", cl::cat(output),
                               cl::value_desc("F.safetensors"),
                               cl::desc("Continue from a checkpoint")};
+  cl::opt<int64_t> watchGradients{
+      "watch-gradients", cl::init(0), cl::cat(output), cl::value_desc("N"),
+      cl::desc("Every N steps evaluate the step in the interpreter, too, and "
+               "name the gradients closest to overflow and underflow")};
   cl::opt<bool> quiet{"quiet", cl::cat(output), cl::desc("No progress bar")};
   cl::opt<bool> profile{"profile", cl::cat(output),
                         cl::desc("Print the slowest kernels at the end")};
@@ -216,10 +224,11 @@ static bool fillOptions(const CommandLine &line, TrainOptions &options,
   }
   if (line.batchSize < 0 || line.checkpointEvery < 0 || line.threads < 0 ||
       line.warmup < 0 || line.growthInterval < 1 || line.clipNorm < 0 ||
-      !(line.initialScale > 0)) {
-    error = "--batch-size, --checkpoint-every, --threads, --warmup-steps, "
-            "--growth-interval, --clip-norm and --init-scale must not be "
-            "negative";
+      line.watchGradients < 0 || !(line.initialScale > 0)) {
+    error =
+        "--batch-size, --checkpoint-every, --threads, --warmup-steps, "
+        "--growth-interval, --clip-norm, --watch-gradients and --init-scale "
+        "must not be negative";
     return false;
   }
   options.batchSize = line.batchSize;
@@ -230,6 +239,8 @@ static bool fillOptions(const CommandLine &line, TrainOptions &options,
   options.trainBatchNorm = line.batchNorm == "training";
   options.precision = line.precision;
   options.lossScale = line.lossScale;
+  options.scaleProfile = line.scaleProfile;
+  options.watchGradients = line.watchGradients;
   options.initialScale = line.initialScale;
   options.growthInterval = line.growthInterval;
   options.clipNorm = line.clipNorm;

@@ -42,6 +42,8 @@ struct TensorStatistics {
   std::map<int, int64_t> exponents;
   /// The tensor belongs to the backward graph: it carries the loss scale.
   bool backward = false;
+  /// Its elements are stored in 16 bits.
+  bool narrow = false;
 
   void add(llvm::ArrayRef<double> values);
   void merge(const TensorStatistics &other);
@@ -58,7 +60,8 @@ struct TensorProfile {
 
   void merge(const TensorProfile &other);
   /// The largest magnitude of a backward tensor without loss scale, and whose
-  /// it is; nullopt where no backward tensor was seen.
+  /// it is: of those in 16 bits, if there are any (a sum in FP32 sets no
+  /// bound). nullopt where no backward tensor was seen.
   std::optional<std::pair<double, std::string>> largestGradient() const;
 
   std::string toJSON() const;

@@ -14,6 +14,9 @@ namespace mpt {
 /// Scalars are not meant: the passes look at tensors only.
 void registerUpstreamModels(mlir::DialectRegistry &registry);
 
+/// The same for their ValueRangeOpInterface; called by the above.
+void registerUpstreamRangeModels(mlir::DialectRegistry &registry);
+
 } // namespace mpt
 
 #endif // MPT_INTERFACES_UPSTREAMMODELS_H

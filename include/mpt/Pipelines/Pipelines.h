@@ -63,8 +63,12 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
       llvm::cl::init(0.0)};
   // Loss scaling.
   Option<std::string> lossScale{*this, "loss-scale",
-                                llvm::cl::desc("dynamic, static or off"),
+                                llvm::cl::desc("dynamic, static, auto or off"),
                                 llvm::cl::init("dynamic")};
+  Option<std::string> scaleProfile{
+      *this, "scale-profile",
+      llvm::cl::desc("loss-scale=auto: a profile of the step, from which the "
+                     "first scale is chosen")};
   Option<double> initScale{*this, "init-scale",
                            llvm::cl::desc("the scale of the first step"),
                            llvm::cl::init(65536.0)};

@@ -34,8 +34,11 @@ struct TrainOptions {
   bool trainBatchNorm = false;   // inference-mode batch norm becomes training
 
   Precision precision = Precision::FP32;
-  std::string lossScale; // "dynamic", "off" or a number; empty: by precision
-  double clipNorm = 0;   // 0: no clipping
+  /// "dynamic", "auto", "off" or a number; empty: by precision.
+  std::string lossScale;
+  /// "auto": the profile of the step that the first scale is chosen from.
+  std::string scaleProfile;
+  double clipNorm = 0; // 0: no clipping
   int64_t growthInterval = 2000;
   double initialScale = 65536;
 
@@ -53,6 +56,9 @@ struct TrainOptions {
   std::string resume;
   bool quiet = false;
   bool profile = false; // print the slowest kernels at the end
+  /// Look into the backward graph every so many steps (0: never) and name the
+  /// tensors closest to overflow and to underflow.
+  int64_t watchGradients = 0;
 };
 
 /// Trains. Progress goes to standard error, the result to standard output. On

@@ -26,6 +26,12 @@ struct StepRecord {
   std::string overflow;     // then: the first parameter whose gradient was not
   double gradientNorm = -1; // of the unscaled gradients; negative: not computed
   double seconds = 0;
+
+  /// With --watch-gradients, in the steps that were looked into: the backward
+  /// tensor with the fewest doublings left until it overflows (negative: it
+  /// has), and the one with the largest share of elements that are subnormal.
+  std::string watchOverflow, watchUnderflow;
+  double watchHeadroom = 0, watchSubnormal = 0;
 };
 
 /// What an evaluation over the test data found.
