@@ -1,6 +1,7 @@
 //===- RunDriver.cpp - The driver behind mpt-run --------------------------===//
 
 #include "RunDriver.h"
+#include "CompareModels.h"
 #include "Model.h"
 #include "Profile.h"
 #include "RangeCheck.h"
@@ -72,8 +73,10 @@ struct CommandLine {
   cl::opt<std::string> writeExpected{
       "write-passed", cl::cat(category), cl::value_desc("file"),
       cl::desc("With --test-suite: write the names of the tests that passed")};
-  cl::opt<bool> verbose{"verbose", cl::cat(category),
-                        cl::desc("With --test-suite: a line for every test")};
+  cl::opt<bool> verbose{
+      "verbose", cl::cat(category),
+      cl::desc("With --test-suite: a line for every test; with "
+               "--compare: for every tensor")};
   cl::opt<std::string> profile{
       "profile", cl::cat(category), cl::value_desc("file.json"),
       cl::desc("Run in the interpreter and write statistics of every tensor: "
@@ -89,6 +92,18 @@ struct CommandLine {
   cl::opt<int64_t> batches{
       "batches", cl::cat(category), cl::init(0), cl::value_desc("N"),
       cl::desc("With --profile and --data: batches to run (default: all)")};
+  cl::opt<std::string> compared{
+      "compare", cl::cat(category), cl::value_desc("model"),
+      cl::desc("Run this model, too, and say how far the other's outputs and "
+               "gradients are from its, and which tensor departs first: "
+               "--compare right.onnx judged.onnx")};
+  cl::opt<double> tolerance{
+      "tolerance", cl::cat(category), cl::init(1e-2),
+      cl::desc("With --compare: |got - want| / |want| of a tensor, 2-norms")};
+  cl::opt<std::string> repaired{
+      "repair", cl::cat(category), cl::value_desc("policy.yaml"),
+      cl::desc("With --compare: write a policy that keeps the fewest nodes of "
+               "the compared model in FP32 for the tolerance")};
   cl::opt<bool> checkRanges{
       "check-ranges", cl::cat(category),
       cl::desc("Infer the ranges of all values from the inputs' and check "
@@ -146,6 +161,23 @@ static bool readInputs(const CommandLine &line, Model &model, Inputs &values,
       return false;
     }
   return true;
+}
+
+/// Runs the model given by --compare on the command line's inputs, and `judged`
+/// on the same.
+static int runComparison(const CommandLine &line, MLIRContext &context,
+                         Model &judged, const ImportOptions &options) {
+  std::optional<Model> reference =
+      loadModel(context, line.compared, line.functionName, options);
+  if (!reference)
+    return 1;
+  Inputs values(reference->arguments.size());
+  std::optional<Batches> batches;
+  if (!readInputs(line, *reference, values, batches))
+    return 1;
+  return compareModels(*reference, judged, values,
+                       {line.tolerance, line.compute == Compute::F64,
+                        line.repaired, line.verbose});
 }
 
 /// A name that can stand in a file's name.
@@ -245,6 +277,10 @@ int mpt::runModel(int argc, char **argv) {
       (line.target != Target::Reference || line.compute != Compute::F32))
     return fail("mpt-run: --profile is for --target=reference and its default "
                 "rounding");
+  if (line.compared.empty() && !line.repaired.empty())
+    return fail("mpt-run: --repair goes with --compare");
+  if (!line.compared.empty() && line.target != Target::Reference)
+    return fail("mpt-run: --compare is for --target=reference");
   if (line.inputFile.empty() && !profiling.merged.empty())
     return mergeProfiles(profiling);
   if (line.inputFile.empty())
@@ -257,6 +293,8 @@ int mpt::runModel(int argc, char **argv) {
       loadModel(context, line.inputFile, line.functionName, options);
   if (!model)
     return 1;
+  if (!line.compared.empty())
+    return runComparison(line, context, *model, options);
   Inputs values(model->arguments.size());
   std::optional<Batches> batches;
   if (!readInputs(line, *model, values, batches))
