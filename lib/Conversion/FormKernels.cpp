@@ -3,6 +3,7 @@
 #include "mpt/Conversion/Passes.h"
 #include "mpt/Conversion/Pointwise.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "mpt/Dialect/MP/IR/StepAttributes.h"
 
 #include "llvm/ADT/IntEqClasses.h"
 #include "llvm/ADT/MapVector.h"
@@ -188,7 +189,7 @@ public:
         clusters.addOther(&op);
       } else if (isa<nn::ConstantOp>(op)) {
         continue;
-      } else if (isPointwiseOp(&op)) {
+      } else if (isPointwiseOp(&op) && !op.hasAttr(mp::kAccumulateAttrName)) {
         clusters.addPointwise(&op);
       } else {
         clusters.addOther(&op);

@@ -47,15 +47,21 @@ void mpt::addLossPhase(OpPassManager &manager, const TrainingOptions &options) {
   manager.addPass(createAttachLossPass(loss));
 }
 
-void mpt::addGradientPhase(OpPassManager &manager) {
+void mpt::addGradientPhase(OpPassManager &manager,
+                           const TrainingOptions &options) {
   manager.addPass(createDifferentiatePass());
+  AccumulateGradientsPassOptions accumulate;
+  accumulate.microBatches = options.microBatches;
+  manager.addPass(createAccumulateGradientsPass(accumulate));
 }
 
 void mpt::addOptimizerPhase(OpPassManager &manager,
                             const TrainingOptions &options) {
   AttachOptimizerPassOptions optimizer;
   optimizer.optimizer = options.optimizer;
+  optimizer.groups = options.paramGroups;
   optimizer.clipNorm = options.clipNorm;
+  optimizer.ema = options.ema;
   manager.addPass(createAttachOptimizerPass(optimizer));
 }
 
@@ -95,13 +101,23 @@ void mpt::addTrainingPrecisionPhase(OpPassManager &manager,
   addCleanupPhase(manager);
 }
 
+void mpt::addMemoryPhase(OpPassManager &manager,
+                         const TrainingOptions &options) {
+  if (!options.rematerialize)
+    return;
+  RematerializePassOptions rematerialize;
+  rematerialize.budget = options.memoryBudget;
+  manager.nest<func::FuncOp>().addPass(createRematerializePass(rematerialize));
+}
+
 void mpt::buildTrainingPipeline(OpPassManager &manager,
                                 const TrainingOptions &options) {
   addLossPhase(manager, options);
-  addGradientPhase(manager);
+  addGradientPhase(manager, options);
   addOptimizerPhase(manager, options);
   addScalingPhase(manager, options);
   addTrainingPrecisionPhase(manager, options);
+  addMemoryPhase(manager, options);
 }
 
 //===----------------------------------------------------------------------===//

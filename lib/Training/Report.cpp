@@ -199,18 +199,32 @@ static void writeTable(raw_ostream &os, const Summary &s) {
   if (s.testAccuracy >= 0)
     rows.push_back(
         {"test accuracy", formatv("{0:f2} %", 100 * s.testAccuracy)});
-  rows.insert(rows.end(),
-              {
-                  {"time per step",
-                   formatv("{0:f2} ms (median)", 1000 * s.secondsPerStep)},
-                  {"compile time", formatv("{0:f2} s", s.compileSeconds)},
-                  {"planned activations", bytes(s.plannedActivationBytes)},
-                  {"training state", bytes(s.stateBytes)},
-                  {"operations in 16 bits / FP32",
-                   formatv("{0} / {1}", s.opsLow, s.opsFP32)},
-                  {"casts inserted", formatv("{0}", s.casts)},
-                  {"final loss scale", formatScale(s.finalLossScale)},
-              });
+  rows.insert(
+      rows.end(),
+      {
+          {"time per step",
+           formatv("{0:f2} ms (median)", 1000 * s.secondsPerStep)},
+          {"compile time", formatv("{0:f2} s", s.compileSeconds)},
+          {"planned memory", bytes(s.plannedPeakBytes)},
+          {"planned activations", bytes(s.plannedActivationBytes)},
+          {"of them kept for the backward pass", bytes(s.activationBytes)},
+          {"training state", bytes(s.stateBytes)},
+          {"operations in 16 bits / FP32",
+           formatv("{0} / {1}", s.opsLow, s.opsFP32)},
+          {"casts inserted",
+           formatv("{0} of {1}", s.casts, bytes(s.castBytes))},
+          {"arithmetic per step",
+           formatv("{0:f3} Gflop", double(s.flops) * 1e-9)},
+          {"final loss scale", formatScale(s.finalLossScale)},
+      });
+  if (s.flopsBefore) {
+    rows.push_back({"operations repeated in the backward pass",
+                    formatv("{0}", s.recomputedOps)});
+    rows.push_back({"kept for the backward pass without that",
+                    bytes(s.activationBytesBefore)});
+    rows.push_back({"arithmetic without that",
+                    formatv("{0:f3} Gflop", double(s.flopsBefore) * 1e-9)});
+  }
   os << "<table>\n";
   for (const auto &[name, value] : rows)
     os << "<tr><th>" << escape(name) << "</th><td>" << escape(value)
@@ -335,11 +349,24 @@ bool training::writeSummary(const std::string &path, const Summary &s,
       out.attribute("test_accuracy", s.testAccuracy);
     out.attribute("seconds_per_step", s.secondsPerStep);
     out.attribute("compile_seconds", s.compileSeconds);
+    out.attribute("planned_peak_bytes", s.plannedPeakBytes);
     out.attribute("planned_activation_bytes", s.plannedActivationBytes);
+    out.attribute("activation_bytes", s.activationBytes);
     out.attribute("state_bytes", s.stateBytes);
+    out.attribute("kernels", s.kernels);
+    out.attribute("distinct_kernels", s.distinctKernels);
     out.attribute("ops_low", s.opsLow);
     out.attribute("ops_fp32", s.opsFP32);
     out.attribute("casts", s.casts);
+    out.attribute("cast_bytes", s.castBytes);
+    out.attribute("flops", s.flops);
+    if (s.flopsBefore) {
+      out.attribute("recomputed_ops", s.recomputedOps);
+      out.attribute("activation_bytes_without", s.activationBytesBefore);
+      out.attribute("live_bytes_without", s.activationPeakBefore);
+      out.attribute("live_bytes", s.activationPeakAfter);
+      out.attribute("flops_without", s.flopsBefore);
+    }
     out.attributeArray("loss_scale_history", [&] {
       for (const std::pair<int64_t, double> &change : lossScaleChanges(history))
         out.array([&] {

@@ -3,10 +3,11 @@
 
 #include "StepBuilder.h"
 
+#include "mpt/Analysis/FlopCount.h"
 #include "mpt/Analysis/PrecisionSummary.h"
 #include "mpt/Import/ONNX/ImportONNX.h"
 #include "mpt/Pipelines/Pipelines.h"
-#include "mpt/Support/CallExpression.h"
+#include "mpt/Transforms/OptimizerSettings.h"
 #include "mpt/Transforms/Passes.h"
 
 #include "mlir/Parser/Parser.h"
@@ -44,18 +45,10 @@ std::optional<LossScaling> training::getLossScaling(const TrainOptions &options,
 
 std::optional<double> training::getLearningRate(const TrainOptions &options,
                                                 std::string &error) {
-  auto expression = CallExpression::parse(options.optimizer, error);
-  if (!expression)
+  auto settings = OptimizerSettings::parse(options.optimizer, error);
+  if (!settings)
     return std::nullopt;
-  const CallTerm &term = expression->terms.front();
-  if (!term.positional.empty() &&
-      term.positional.front().kind == CallValue::Kind::Number)
-    return term.positional.front().number;
-  for (const CallTerm::Keyword &keyword : term.keywords)
-    if (keyword.key == "lr" && keyword.value.kind == CallValue::Kind::Number)
-      return keyword.value.number;
-  error = expression->diagnose(term.offset, "needs a learning rate: lr=...");
-  return std::nullopt;
+  return settings->learningRate;
 }
 
 //===----------------------------------------------------------------------===//
@@ -109,7 +102,12 @@ static void setPipelineOptions(const TrainOptions &options,
   pipeline.batchNorm = options.trainBatchNorm ? "training" : "keep";
   pipeline.loss = options.loss;
   pipeline.optimizer = options.optimizer;
+  pipeline.paramGroups = options.paramGroups;
   pipeline.clipNorm = options.clipNorm;
+  pipeline.ema = options.ema;
+  pipeline.microBatches = options.accumulate;
+  pipeline.rematerialize = options.rematerialize;
+  pipeline.memoryBudget = options.memoryBudget;
   pipeline.lossScale = scaling.mode;
   pipeline.scaleProfile = options.scaleProfile;
   pipeline.initScale = scaling.initial;
@@ -144,19 +142,21 @@ std::optional<BuiltModel> training::buildModel(MLIRContext &context,
       });
   LogicalResult step =
       derive(*module, "train_step", model.step, [&](OpPassManager &manager) {
-        addGradientPhase(manager);
+        addGradientPhase(manager, pipeline);
         addOptimizerPhase(manager, pipeline);
         addScalingPhase(manager, pipeline);
         addTrainingPrecisionPhase(manager, pipeline);
+        addMemoryPhase(manager, pipeline);
       });
   if (failed(evaluation) || failed(step))
     return std::nullopt;
   if (!options.dumpGradients.empty() &&
       failed(derive(*module, "forward", model.gradients,
                     [&](OpPassManager &manager) {
-                      addGradientPhase(manager);
+                      addGradientPhase(manager, pipeline);
                       addScalingPhase(manager, pipeline);
                       addTrainingPrecisionPhase(manager, pipeline);
+                      addMemoryPhase(manager, pipeline);
                     })))
     return std::nullopt;
 
@@ -164,6 +164,8 @@ std::optional<BuiltModel> training::buildModel(MLIRContext &context,
   model.opsLow = summary.lowOps;
   model.opsFP32 = summary.fp32Ops;
   model.casts = summary.casts;
+  model.castBytes = summary.castBytes;
+  model.flops = countAllFlops(model.step.function);
   model.step.function.walk([&](mp::UnscaleOp op) {
     model.gradientNames.push_back(op.getParameter().str());
   });

@@ -25,7 +25,8 @@ struct BuiltModel {
   std::vector<Classification> heads;
   /// The parameters in the order of `first_nonfinite`.
   std::vector<std::string> gradientNames;
-  int64_t opsLow = 0, opsFP32 = 0, casts = 0;
+  int64_t opsLow = 0, opsFP32 = 0, casts = 0, castBytes = 0;
+  int64_t flops = 0; // of one step
 };
 
 /// How the loss is scaled: the mode for mpt-scale-loss and its first value.

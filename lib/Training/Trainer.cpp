@@ -15,6 +15,9 @@
 #include "mpt/Training/Report.h"
 #include "mpt/Training/TrainingLog.h"
 
+#include "mpt/Dialect/MP/IR/StepAttributes.h"
+
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -62,6 +65,7 @@ public:
   bool finish(std::string &error);
 
 private:
+  void printGroups() const;
   bool openData(std::string &error);
   bool makeExecutors(std::string &error);
   bool resume(std::string &error);
@@ -136,6 +140,8 @@ bool Run::prepare(std::string &error) {
   if (!model || !makeExecutors(error))
     return false;
   compileSeconds = secondsSince(start);
+  if (!options.quiet)
+    printGroups();
 
   for (const Classification &head : model->heads) {
     std::string column = trainFeed->getColumn(head.label);
@@ -154,6 +160,24 @@ bool Run::prepare(std::string &error) {
       !dumpGradients(error))
     return false;
   return options.log.empty() || log.open(options.log, doneSteps, error);
+}
+
+/// How many parameters each group got.
+void Run::printGroups() const {
+  func::FuncOp function = model->step.function;
+  llvm::MapVector<llvm::StringRef, std::pair<int64_t, int64_t>> counts;
+  for (BlockArgument argument : function.getArguments()) {
+    auto group = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
+                                                       mp::kGroupAttrName);
+    if (!group)
+      continue;
+    counts[group.getValue()].first += 1;
+    counts[group.getValue()].second +=
+        cast<RankedTensorType>(argument.getType()).getNumElements();
+  }
+  for (const auto &[group, count] : counts)
+    llvm::errs() << "parameter group '" << group << "': " << count.first
+                 << " parameters, " << count.second << " elements\n";
 }
 
 bool Run::openData(std::string &error) {
@@ -196,13 +220,16 @@ bool Run::resume(std::string &error) {
   std::optional<Checkpoint> checkpoint = loadCheckpoint(options.resume, error);
   if (!checkpoint)
     return false;
-  for (const auto &[name, value] : settings())
-    if (checkpoint->settings[name] != value) {
-      error = options.resume + ": the checkpoint was made with " + name + " '" +
-              checkpoint->settings[name] + "', this run has '" + value +
-              "'; use the same settings to resume";
-      return false;
-    }
+  for (const auto &[name, value] : settings()) {
+    // Older checkpoints do not know every setting.
+    auto it = checkpoint->settings.find(name);
+    if (it == checkpoint->settings.end() || it->second == value)
+      continue;
+    error = options.resume + ": the checkpoint was made with " + name + " '" +
+            it->second + "', this run has '" + value +
+            "'; use the same settings to resume";
+    return false;
+  }
   std::map<std::string, const data::HostTensor *> saved;
   for (const auto &[name, tensor] : checkpoint->state)
     saved[name] = &tensor;
@@ -418,7 +445,11 @@ bool Run::evaluateNow(std::string &error) {
     if (!info.isState)
       continue;
     data::HostTensor value;
-    if (!step->getState(info.name, value, error) ||
+    // The average of a parameter stands in for it.
+    std::string name = info.name;
+    if (options.ema > 0 && step->hasArgument(name + ".ema"))
+      name += ".ema";
+    if (!step->getState(name, value, error) ||
         !evaluation->setState(info.name, value, error))
       return false;
   }
@@ -460,7 +491,10 @@ std::map<std::string, std::string> Run::settings() const {
           {"precision", names[static_cast<int>(options.precision)]},
           {"loss scale", scaling.mode},
           {"batch size", std::to_string(trainFeed->getBatchSize())},
-          {"shuffle", options.shuffle ? "yes" : "no"}};
+          {"shuffle", options.shuffle ? "yes" : "no"},
+          {"parameter groups", options.paramGroups},
+          {"accumulate", std::to_string(options.accumulate)},
+          {"ema", llvm::formatv("{0}", options.ema)}};
 }
 
 std::string Run::checkpointPath() const {
@@ -511,11 +545,28 @@ Summary Run::summarize() const {
     summary.testAccuracy = history.evaluations.back().accuracy;
   }
   execution::ExecutionStatistics statistics = step->getStatistics();
+  summary.plannedPeakBytes = statistics.arenaBytes;
   summary.plannedActivationBytes = statistics.transientBytes;
+  summary.activationBytes = statistics.activationBytes;
+  summary.kernels = statistics.numKernels;
+  summary.distinctKernels = statistics.numDistinctKernels;
   summary.stateBytes = statistics.stateBytes;
   summary.opsLow = model->opsLow;
   summary.opsFP32 = model->opsFP32;
   summary.casts = model->casts;
+  summary.castBytes = model->castBytes;
+  summary.flops = model->flops;
+  if (auto done = model->step.function->getAttrOfType<DictionaryAttr>(
+          mp::kRematerializedAttrName)) {
+    auto number = [&](llvm::StringRef name) {
+      return done.getAs<IntegerAttr>(name).getInt();
+    };
+    summary.recomputedOps = number("copies");
+    summary.activationBytesBefore = number("kept_before");
+    summary.activationPeakBefore = number("peak_before");
+    summary.activationPeakAfter = number("peak_after");
+    summary.flopsBefore = number("flops_before");
+  }
   return summary;
 }
 

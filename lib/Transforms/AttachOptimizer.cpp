@@ -2,13 +2,17 @@
 
 #include "mpt/Transforms/Passes.h"
 
+#include "NameSelector.h"
+#include "ParameterPlaces.h"
 #include "StepFunction.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mpt/Dialect/MP/IR/StepAttributes.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
-#include "mpt/Support/CallExpression.h"
+#include "mpt/Transforms/OptimizerSettings.h"
 #include "llvm/ADT/MapVector.h"
 
 #include <cmath>
+#include <map>
 
 namespace mpt {
 #define GEN_PASS_DEF_ATTACHOPTIMIZERPASS
@@ -22,94 +26,14 @@ static constexpr llvm::StringLiteral kStepName = "train_step";
 
 namespace {
 
-/// What the user's expression says; the defaults are PyTorch's.
-struct OptimizerSettings {
-  enum class Kind { SGD, Adam } kind = Kind::SGD;
-  double learningRate = 0, weightDecay = 0;
-  double momentum = 0, dampening = 0;
-  bool nesterov = false;
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  bool decoupled = false;
-
-  static std::optional<OptimizerSettings> parse(StringRef text,
-                                                std::string &error);
-};
-
-} // namespace
-
-static OptimizerSettings readSGD(CallArguments &args) {
-  OptimizerSettings settings;
-  settings.learningRate = args.requireNumber("lr");
-  settings.momentum = args.getNumber("momentum", 0.0);
-  settings.dampening = args.getNumber("dampening", 0.0);
-  settings.weightDecay = args.getNumber("weight_decay", 0.0);
-  settings.nesterov = args.getBoolean("nesterov", false);
-  if (!(settings.momentum >= 0 && settings.momentum < 1))
-    args.reject("momentum", "momentum must lie in [0, 1)");
-  if (settings.nesterov && (settings.momentum == 0 || settings.dampening != 0))
-    args.reject("nesterov", "nesterov needs a momentum and no dampening");
-  return settings;
-}
-
-static OptimizerSettings readAdam(CallArguments &args, bool decoupled) {
-  OptimizerSettings settings;
-  settings.kind = OptimizerSettings::Kind::Adam;
-  settings.decoupled = decoupled;
-  settings.learningRate = args.getNumber("lr", 1e-3);
-  std::vector<double> betas = args.getTuple("betas", {0.9, 0.999});
-  settings.beta1 = betas[0];
-  settings.beta2 = betas[1];
-  settings.epsilon = args.getNumber("eps", 1e-8);
-  settings.weightDecay = args.getNumber("weight_decay", decoupled ? 0.01 : 0.0);
-  for (double beta : betas)
-    if (!(beta >= 0 && beta < 1))
-      args.reject("betas", "betas must lie in [0, 1)");
-  if (!(settings.epsilon >= 0))
-    args.reject("eps", "eps must not be negative");
-  return settings;
-}
-
-std::optional<OptimizerSettings> OptimizerSettings::parse(StringRef text,
-                                                          std::string &error) {
-  auto expression =
-      CallExpression::parse(std::string_view(text.data(), text.size()), error);
-  if (!expression)
-    return std::nullopt;
-  const CallTerm &term = expression->terms.front();
-  if (expression->terms.size() != 1 || term.coefficient != 1.0) {
-    error = expression->diagnose(term.offset, "an optimizer is a single call");
-    return std::nullopt;
-  }
-  CallArguments args(*expression, term);
-  OptimizerSettings settings;
-  if (term.name == "sgd")
-    settings = readSGD(args);
-  else if (term.name == "adam" || term.name == "adamw")
-    settings = readAdam(args, term.name == "adamw");
-  else {
-    error = expression->diagnose(term.offset, "there is no optimizer '" +
-                                                  term.name +
-                                                  "'; use sgd, adam or adamw");
-    return std::nullopt;
-  }
-  if (!(settings.learningRate >= 0) || std::isinf(settings.learningRate))
-    args.reject("lr", "lr must not be negative");
-  if (!(settings.weightDecay >= 0))
-    args.reject("weight_decay", "weight_decay must not be negative");
-  if (!args.finish(error))
-    return std::nullopt;
-  return settings;
-}
-
-namespace {
-
 /// Builds the optimizer behind the gradients of one function.
 class OptimizerBuilder {
 public:
   OptimizerBuilder(func::FuncOp function, const OptimizerSettings &settings,
-                   double clipNorm)
-      : function(function), step(function), settings(settings),
-        clipNorm(clipNorm), builder(step.getReturn()), loc(function.getLoc()) {}
+                   ArrayRef<ParameterGroup> groups, double clipNorm, double ema)
+      : function(function), step(function), settings(settings), groups(groups),
+        clipNorm(clipNorm), ema(ema), builder(step.getReturn()),
+        loc(function.getLoc()) {}
 
   LogicalResult run();
 
@@ -118,6 +42,7 @@ private:
     BlockArgument parameter;
     Value gradient;
     std::string name;
+    const OptimizerSettings *settings;
   };
   struct Update {
     Value oldValue, newValue;
@@ -126,10 +51,14 @@ private:
   };
 
   LogicalResult collect();
+  LogicalResult assignGroups();
   void clip();
-  void optimize(const Trained &trained);
+  Value optimize(const Trained &trained);
+  void average(const Trained &trained, Value newParameter);
   LogicalResult updateStatistics();
+  void stepDropouts(Value stepArgument);
   BlockArgument addState(const Trained &trained, StringRef suffix);
+  Value scaledRate(double scale);
   FloatAttr number(double value) { return builder.getF64FloatAttr(value); }
   /// Everything from here on is FP32.
   template <typename Op, typename... Args> Op create(Args &&...args) {
@@ -142,12 +71,14 @@ private:
   func::FuncOp function;
   StepFunction step;
   const OptimizerSettings &settings;
-  double clipNorm;
+  ArrayRef<ParameterGroup> groups;
+  double clipNorm, ema;
   OpBuilder builder;
   Location loc;
   SmallVector<Trained> trainedParameters;
   SmallVector<Update> updates;
   Value learningRate, stepNumber, gradientNorm;
+  std::map<double, Value> scaledRates;
 };
 
 } // namespace
@@ -173,8 +104,79 @@ LogicalResult OptimizerBuilder::collect() {
              << "parameter '" << name << "' has type " << parameter.getType()
              << ", its gradient " << gradient.getType()
              << "; the optimizer works on f32 masters";
-    trainedParameters.push_back({parameter, gradient, name.str()});
+    trainedParameters.push_back({parameter, gradient, name.str(), &settings});
   }
+  return success();
+}
+
+/// Is `parameter` what a group's @names ask for? A vector that is multiplied or
+/// added outside of a normalization or matrix product plays the part of a scale
+/// or bias: exporters spell normalizations out.
+static bool hasRole(const ParameterGroup &group, Value parameter, Place place) {
+  bool isAdded = llvm::any_of(parameter.getUsers(), [](Operation *user) {
+    return isa<nn::AddOp>(user);
+  });
+  switch (place) {
+  case Place::NormAffine:
+    return group.norms;
+  case Place::Bias:
+    return group.biases;
+  case Place::Scalar:
+  case Place::Vector:
+    return isAdded ? group.biases : group.norms;
+  case Place::AddedTable:
+  case Place::GatheredTable:
+    return group.embeddings;
+  case Place::Filter:
+  case Place::MatrixFactor:
+    return group.weights;
+  default:
+    return false;
+  }
+}
+
+/// The first group that matches a parameter gives its settings.
+LogicalResult OptimizerBuilder::assignGroups() {
+  if (groups.empty())
+    return success();
+  SmallVector<NameSelector> selectors;
+  for (const ParameterGroup &group : groups) {
+    auto selector = NameSelector::parse(group.names, function.getLoc());
+    if (!selector)
+      return failure();
+    selectors.push_back(std::move(*selector));
+  }
+  ParameterPlaces places(function);
+  // The last count is that of the rest.
+  SmallVector<std::pair<int64_t, int64_t>> counts(groups.size() + 1);
+  std::vector<std::string> known;
+  for (Trained &trained : trainedParameters) {
+    known.push_back(trained.name);
+    size_t first = groups.size();
+    Place place = places.getPlace(trained.parameter);
+    // Every selector sees every name: one that matches nothing is an error.
+    for (size_t i = groups.size(); i-- > 0;)
+      if (selectors[i].matches(trained.name) ||
+          hasRole(groups[i], trained.parameter, place))
+        first = i;
+    counts[first].first += 1;
+    counts[first].second +=
+        cast<RankedTensorType>(trained.parameter.getType()).getNumElements();
+    if (first == groups.size())
+      continue;
+    trained.settings = &groups[first].settings;
+    step.setArgumentAttr(trained.parameter.getArgNumber(), mp::kGroupAttrName,
+                         builder.getStringAttr(groups[first].text));
+  }
+  for (const NameSelector &selector : selectors)
+    if (failed(selector.checkAllUsed(function.getLoc(), "trained parameter",
+                                     known)))
+      return failure();
+  for (auto [i, count] : llvm::enumerate(counts))
+    emitRemark(function.getLoc())
+        << (i < groups.size() ? "parameter group '" + groups[i].text + "': "
+                              : std::string("in no parameter group: "))
+        << count.first << " parameters, " << count.second << " elements";
   return success();
 }
 
@@ -217,7 +219,22 @@ BlockArgument OptimizerBuilder::addState(const Trained &trained,
                                                builder.getUnitAttr()));
 }
 
-void OptimizerBuilder::optimize(const Trained &trained) {
+/// The learning rate times a group's factor, made once.
+Value OptimizerBuilder::scaledRate(double scale) {
+  if (scale == 1)
+    return learningRate;
+  Value &rate = scaledRates[scale];
+  if (!rate)
+    rate = create<nn::MulOp>(
+        learningRate,
+        nn::createScalar(builder, loc, learningRate.getType(), scale));
+  return rate;
+}
+
+/// The parameter's new value.
+Value OptimizerBuilder::optimize(const Trained &trained) {
+  const OptimizerSettings &settings = *trained.settings;
+  Value learningRate = scaledRate(settings.learningRateScale);
   auto update = [&](Value oldValue, Value newValue, mp::Role role,
                     std::string name) {
     updates.push_back({oldValue, newValue, role, std::move(name)});
@@ -236,7 +253,7 @@ void OptimizerBuilder::optimize(const Trained &trained) {
            trained.name + ".exp_avg");
     update(second, op.getNewSecondMoment(), mp::Role::OptimizerState,
            trained.name + ".exp_avg_sq");
-    return;
+    return op.getNewParameter();
   }
   // Without momentum there is no velocity: the operand is carried through and
   // not read, so the parameter itself stands in for it.
@@ -252,6 +269,23 @@ void OptimizerBuilder::optimize(const Trained &trained) {
   if (hasVelocity)
     update(velocity, op.getNewVelocity(), mp::Role::OptimizerState,
            trained.name + ".momentum");
+  return op.getNewParameter();
+}
+
+/// The exponential moving average of a parameter, which starts as its first
+/// value: average + (1 - decay) * (parameter - average).
+void OptimizerBuilder::average(const Trained &trained, Value newParameter) {
+  BlockArgument average = addState(trained, ".ema");
+  if (Attribute symbol = function.getArgAttr(trained.parameter.getArgNumber(),
+                                             nn::NNDialect::kParameterAttrName))
+    step.setArgumentAttr(average.getArgNumber(),
+                         nn::NNDialect::kParameterAttrName, symbol);
+  Value share = nn::createScalar(
+      builder, loc, getElementTypeOrSelf(average.getType()), 1.0 - ema);
+  Value difference = create<nn::SubOp>(newParameter, average);
+  Value next = create<nn::AddOp>(average, create<nn::MulOp>(difference, share));
+  updates.push_back(
+      {average, next, mp::Role::OptimizerState, trained.name + ".ema"});
 }
 
 /// Running statistics become state. A statistic that several batch norms share
@@ -287,8 +321,32 @@ LogicalResult OptimizerBuilder::updateStatistics() {
   return success();
 }
 
+/// Dropout draws new bits in every step and every micro-batch: micro-batch i of
+/// N in step t draws what step t * N + i would without accumulation.
+void OptimizerBuilder::stepDropouts(Value stepArgument) {
+  OpBuilder atStart(&step.getBody(), step.getBody().begin());
+  Value base = stepArgument;
+  if (auto parts =
+          function->getAttrOfType<IntegerAttr>(mp::kMicroBatchesAttrName))
+    base = nn::MulOp::create(
+        atStart, loc, stepArgument,
+        nn::createScalar(atStart, loc, stepArgument.getType(), parts.getInt()));
+  for (auto dropout : step.getBody().getOps<nn::DropoutOp>()) {
+    if (dropout.getStep())
+      continue;
+    Value counter = base;
+    auto part = dropout->getAttrOfType<IntegerAttr>(mp::kMicroBatchAttrName);
+    if (part && part.getInt() != 0)
+      counter = nn::AddOp::create(
+          atStart, loc, base,
+          nn::createScalar(atStart, loc, base.getType(), part.getInt()));
+    dropout->removeAttr(mp::kMicroBatchAttrName);
+    dropout.getStepMutable().assign(counter);
+  }
+}
+
 LogicalResult OptimizerBuilder::run() {
-  if (failed(collect()) || failed(updateStatistics()))
+  if (failed(collect()) || failed(assignGroups()) || failed(updateStatistics()))
     return failure();
   auto counterType = RankedTensorType::get({}, builder.getI64Type());
   auto donate = builder.getNamedAttr(mp::MPDialect::kDonateAttrName,
@@ -304,13 +362,13 @@ LogicalResult OptimizerBuilder::run() {
                            builder.getF32FloatAttr(settings.learningRate)));
   stepNumber = create<nn::AddOp>(
       stepArgument, nn::createScalar(builder, loc, counterType, 1.0));
-  // Dropout draws new bits in every step.
-  for (auto dropout : step.getBody().getOps<nn::DropoutOp>())
-    if (!dropout.getStep())
-      dropout.getStepMutable().assign(stepArgument);
+  stepDropouts(stepArgument);
   clip();
-  for (const Trained &trained : trainedParameters)
-    optimize(trained);
+  for (const Trained &trained : trainedParameters) {
+    Value newParameter = optimize(trained);
+    if (ema > 0)
+      average(trained, newParameter);
+  }
   updates.push_back({stepArgument, stepNumber, mp::Role::Step, "step"});
 
   step.eraseResults(mp::Role::Gradient);
@@ -345,6 +403,16 @@ struct AttachOptimizerPass
       emitError(getOperation().getLoc()) << message;
       return signalPassFailure();
     }
+    auto parsed = parseParameterGroups(groups, optimizer, message);
+    if (!parsed) {
+      emitError(getOperation().getLoc()) << message;
+      return signalPassFailure();
+    }
+    if (!(ema >= 0 && ema < 1)) {
+      emitError(getOperation().getLoc())
+          << "ema should lie in [0, 1); 0 keeps no average";
+      return signalPassFailure();
+    }
     if (!std::isfinite(clipNorm) || clipNorm < 0) {
       emitError(getOperation().getLoc())
           << "clip-norm should be positive, or 0 for no clipping";
@@ -361,7 +429,8 @@ struct AttachOptimizerPass
             << ": the module has a symbol of that name";
         return signalPassFailure();
       }
-      if (failed(OptimizerBuilder(function, *settings, clipNorm).run()))
+      if (failed(OptimizerBuilder(function, *settings, *parsed, clipNorm, ema)
+                     .run()))
         return signalPassFailure();
       if (function.getName() != kStepName &&
           failed(symbols.rename(function, kStepName)))

@@ -11,6 +11,7 @@ std::optional<NameSelector> NameSelector::parse(StringRef list, Location loc) {
   list.split(parts, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
   for (StringRef part : parts) {
     part = part.trim();
+    bool excludes = part.consume_front("!");
     if (part.empty())
       continue;
     llvm::Regex regex(("^(" + part + ")$").str());
@@ -19,7 +20,7 @@ std::optional<NameSelector> NameSelector::parse(StringRef list, Location loc) {
       emitError(loc) << "'" << part << "' is no regular expression: " << error;
       return std::nullopt;
     }
-    selector.entries.push_back({part.str(), std::move(regex)});
+    selector.entries.push_back({part.str(), std::move(regex), excludes});
   }
   return selector;
 }
@@ -27,8 +28,10 @@ std::optional<NameSelector> NameSelector::parse(StringRef list, Location loc) {
 bool NameSelector::matches(StringRef name) {
   bool found = false;
   for (Entry &entry : entries)
-    if (entry.text == name || entry.regex.match(name))
-      found = entry.used = true;
+    if (entry.text == name || entry.regex.match(name)) {
+      entry.used = true;
+      found = !entry.excludes;
+    }
   return found;
 }
 

@@ -15,7 +15,9 @@
 namespace mpt {
 
 /// A list of names or regular expressions, separated by commas. An expression
-/// selects the names it matches as a whole.
+/// selects the names it matches as a whole; with a `!` in front it takes them
+/// out again: `.*,!head.*` is everything but the head. The last one that
+/// matches a name counts.
 class NameSelector {
 public:
   /// An expression that is neither a name nor a regular expression is an error
@@ -35,6 +37,7 @@ private:
   struct Entry {
     std::string text;
     llvm::Regex regex;
+    bool excludes = false;
     bool used = false;
   };
   std::vector<Entry> entries;

@@ -320,8 +320,11 @@ void Preparation::chooseTrainable(NameSelector &trainable,
     bool forced = trainable.matches(parameter.name);
     bool frozen = freeze.matches(parameter.name);
     auto [isTrained, reason] =
-        forced   ? std::pair(true, std::string("named by 'trainable'"))
-        : frozen ? std::pair(false, std::string("named by 'freeze'"))
+        frozen ? std::pair(false,
+                           std::string(forced ? "named by 'freeze', which wins "
+                                                "over 'trainable'"
+                                              : "named by 'freeze'"))
+        : forced ? std::pair(true, std::string("named by 'trainable'"))
                  : judge(parameter, places.getPlace(parameter.argument));
     parameter.op.setTrainable(isTrained);
     emitRemark(parameter.op.getLoc())

@@ -2,7 +2,8 @@
 // RUN: FileCheck %s --check-prefix=REMARK --input-file=%t.remarks
 // RUN: mpt-opt %s --mpt-prepare-parameters="split-splats=false tie-transposes=false" 2>%t.remarks | FileCheck %s --check-prefix=KEEP
 // RUN: FileCheck %s --check-prefix=QUIET --input-file=%t.remarks
-// RUN: mpt-opt %s --mpt-prepare-parameters="freeze='.*' trainable='zero.*'" 2>%t.remarks | FileCheck %s --check-prefix=SELECT
+// RUN: mpt-opt %s --mpt-prepare-parameters="freeze='.*,!zero.*' trainable='zero|shared'" 2>%t.remarks | FileCheck %s --check-prefix=SELECT
+// RUN: FileCheck %s --check-prefix=WINS --input-file=%t.remarks
 // RUN: not mpt-opt %s --mpt-prepare-parameters="freeze=nobody" 2>&1 | FileCheck %s --check-prefix=NOBODY
 
 // A splat with two users becomes two parameters; a shared table with content stays one; the
@@ -37,6 +38,9 @@
 // SELECT-DAG: nn.parameter @zero.1 trainable = true
 // SELECT-DAG: nn.parameter @shared : tensor
 // SELECT-DAG: nn.parameter @embedding : tensor
+// WINS-DAG: remark: trained: 'zero' (named by 'trainable')
+// WINS-DAG: remark: frozen: 'shared' (named by 'freeze', which wins over 'trainable')
+// WINS-DAG: remark: frozen: 'embedding' (named by 'freeze')
 // NOBODY: error: 'nobody' names no float parameter; there are: 'zero', 'shared', 'embedding', 'zero.1'
 nn.parameter @zero : tensor<2xf32> = dense<0.0> : tensor<2xf32>
 nn.parameter @shared : tensor<2x2xf32> = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>

@@ -11,6 +11,7 @@
 #include "mpt/Support/Version.h"
 #include "mpt/Training/Trainer.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
@@ -43,7 +44,8 @@ struct CommandLine {
       cl::desc("Extent of a symbolic dimension of the model (repeatable)")};
   cl::opt<int64_t> batchSize{
       "batch-size", cl::init(0), cl::cat(model), cl::value_desc("N"),
-      cl::desc("Extent of the inputs' symbolic first dimension")};
+      cl::desc("Extent of the inputs' symbolic first dimension, in each "
+               "micro-batch")};
   cl::list<std::string> columns{
       "column", cl::value_desc("name=COLUMN"), cl::cat(model),
       cl::desc("Column of the data for an input or label (repeatable)")};
@@ -67,6 +69,18 @@ struct CommandLine {
       cl::value_desc("EXPR"),
       cl::desc("e.g. 'adamw(lr=1e-3, weight_decay=0.01)', 'sgd(lr=0.1, "
                "momentum=0.9)' (default: adamw(lr=1e-3))")};
+  cl::list<std::string> paramGroups{
+      "param-group", cl::cat(recipe), cl::value_desc("NAMES:SETTINGS"),
+      cl::desc("Parameters with settings of their own (repeatable, the first "
+               "that matches counts): names, regexes or @norm, @bias, "
+               "@embedding, @weight, then e.g. weight_decay=0, lr_scale=0.1")};
+  cl::opt<int64_t> accumulate{
+      "accumulate", cl::init(1), cl::cat(recipe), cl::value_desc("N"),
+      cl::desc("Micro-batches of --batch-size samples per step")};
+  cl::opt<double> ema{
+      "ema", cl::init(0), cl::cat(recipe), cl::value_desc("DECAY"),
+      cl::desc("Keep a moving average of the parameters (saved as "
+               "<name>.ema) and evaluate it (0: do not)")};
   cl::opt<double> clipNorm{
       "clip-norm", cl::init(0), cl::cat(recipe), cl::value_desc("X"),
       cl::desc("Clip the global norm of the unscaled gradients (0: do not)")};
@@ -111,6 +125,11 @@ struct CommandLine {
       "growth-interval", cl::init(2000), cl::cat(precisions),
       cl::value_desc("N"),
       cl::desc("Good steps before the scale is doubled (default: 2000)")};
+  cl::opt<std::string> rematerialize{
+      "rematerialize", cl::ValueOptional, cl::cat(precisions),
+      cl::value_desc("BUDGET"),
+      cl::desc("Compute cheap values again in the backward pass; with a budget "
+               "(64MiB, or 0.35 of what is kept without) more of them")};
   cl::opt<std::string> target{
       "target", cl::init("cpu"), cl::cat(precisions),
       cl::value_desc("cpu|reference|cuda"),
@@ -231,7 +250,20 @@ static bool fillOptions(const CommandLine &line, TrainOptions &options,
         "must not be negative";
     return false;
   }
+  if (line.accumulate < 1) {
+    error = "--accumulate takes a positive number";
+    return false;
+  }
+  if (!(line.ema >= 0 && line.ema < 1)) {
+    error = "--ema takes a number from 0 to below 1";
+    return false;
+  }
   options.batchSize = line.batchSize;
+  options.paramGroups = join(line.paramGroups, "; ");
+  options.accumulate = line.accumulate;
+  options.ema = line.ema;
+  options.rematerialize = line.rematerialize.getNumOccurrences() > 0;
+  options.memoryBudget = line.rematerialize;
   options.loss = line.loss;
   options.optimizer = line.optimizer;
   options.trainable = line.trainable;

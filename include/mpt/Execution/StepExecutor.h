@@ -95,6 +95,10 @@ public:
   mlir::ArrayRef<ValueInfo> getArguments() const { return arguments; }
   mlir::ArrayRef<ValueInfo> getResults() const { return results; }
 
+  bool hasArgument(llvm::StringRef name) const {
+    return argumentNumbers.contains(name);
+  }
+
   /// Sets an argument by name. The shape must be the argument's; the element
   /// type is converted as data::convert does. False, with a message in `error`,
   /// if there is no such argument or the shape differs.

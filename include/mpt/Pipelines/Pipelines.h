@@ -57,10 +57,20 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
   Option<std::string> optimizer{
       *this, "optimizer", llvm::cl::desc("sgd(...), adam(...) or adamw(...)"),
       llvm::cl::init("sgd(lr=0.1)")};
+  Option<std::string> paramGroups{
+      *this, "param-groups",
+      llvm::cl::desc("names:settings groups, separated by semicolons")};
   Option<double> clipNorm{
       *this, "clip-norm",
       llvm::cl::desc("bound of the global gradient norm; 0: none"),
       llvm::cl::init(0.0)};
+  Option<double> ema{
+      *this, "ema",
+      llvm::cl::desc("decay of the moving average of the parameters; 0: none"),
+      llvm::cl::init(0.0)};
+  Option<int64_t> microBatches{*this, "micro-batches",
+                               llvm::cl::desc("parts the batch is computed in"),
+                               llvm::cl::init(1)};
   // Loss scaling.
   Option<std::string> lossScale{*this, "loss-scale",
                                 llvm::cl::desc("dynamic, static, auto or off"),
@@ -86,12 +96,23 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
   ListOption<std::string> lowOps{
       *this, "low-ops",
       llvm::cl::desc("operations and nodes (regex) to run in the low type")};
+  // Memory.
+  Option<bool> rematerialize{
+      *this, "rematerialize",
+      llvm::cl::desc("compute cheap values again in the backward pass"),
+      llvm::cl::init(false)};
+  Option<std::string> memoryBudget{
+      *this, "memory-budget",
+      llvm::cl::desc("with rematerialize: bytes to keep for the backward pass, "
+                     "or a fraction of what is kept without it")};
 };
 
 /// Phase: choose and repair the parameters, attach the loss.
 void addLossPhase(mlir::OpPassManager &manager, const TrainingOptions &options);
-/// Phase: append the gradients of the trained parameters.
-void addGradientPhase(mlir::OpPassManager &manager);
+/// Phase: append the gradients of the trained parameters, accumulated over
+/// micro-batches.
+void addGradientPhase(mlir::OpPassManager &manager,
+                      const TrainingOptions &options);
 /// Phase: turn gradients into a step: `@train_step`.
 void addOptimizerPhase(mlir::OpPassManager &manager,
                        const TrainingOptions &options);
@@ -110,6 +131,11 @@ void addPrecisionPhase(mlir::OpPassManager &manager,
 /// and after; `fp32` only cleans up.
 void addTrainingPrecisionPhase(mlir::OpPassManager &manager,
                                const TrainingOptions &options);
+
+/// Phase: trade memory for arithmetic. The last one: it reads the precisions
+/// that were decided.
+void addMemoryPhase(mlir::OpPassManager &manager,
+                    const TrainingOptions &options);
 
 /// `mpt-mixed-precision`: any function, forward or backward, to mixed
 /// precision.

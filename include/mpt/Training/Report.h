@@ -16,9 +16,18 @@ struct Summary {
   double testLoss = 0, testAccuracy = -1;
   double secondsPerStep = 0; // median
   double compileSeconds = 0;
+  int64_t plannedPeakBytes = 0;       // all memory of the compiled step
   int64_t plannedActivationBytes = 0; // peak of the step's transient values
+  int64_t activationBytes = 0;        // kept for the backward pass
   int64_t stateBytes = 0;
-  int64_t opsLow = 0, opsFP32 = 0, casts = 0;
+  int64_t kernels = 0, distinctKernels = 0;
+  int64_t opsLow = 0, opsFP32 = 0, casts = 0, castBytes = 0;
+  int64_t flops = 0; // of one step
+  /// With rematerialization: operations repeated, and what the step would keep,
+  /// its peak of live bytes and its flops without (peak estimated by
+  /// operation).
+  int64_t recomputedOps = 0, activationBytesBefore = 0, flopsBefore = 0;
+  int64_t activationPeakBefore = 0, activationPeakAfter = 0;
   double finalLossScale = 1;
 };
 

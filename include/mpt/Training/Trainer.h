@@ -26,10 +26,11 @@ enum class Schedule { Constant, Linear, Cosine };
 struct TrainOptions {
   std::string model;
   std::map<std::string, int64_t> dims; // symbolic dimension -> extent
-  int64_t batchSize = 0;               // 0: what `dims` or the model says
+  int64_t batchSize = 0;               // of a micro-batch; 0: as `dims` say
   std::string data;
   std::map<std::string, std::string> columns; // graph name -> data column
   std::string loss, optimizer;
+  std::string paramGroups;       // names:settings, separated by semicolons
   std::string trainable, freeze; // names or regexes, comma-separated
   bool trainBatchNorm = false;   // inference-mode batch norm becomes training
 
@@ -38,7 +39,11 @@ struct TrainOptions {
   std::string lossScale;
   /// "auto": the profile of the step that the first scale is chosen from.
   std::string scaleProfile;
-  double clipNorm = 0; // 0: no clipping
+  double clipNorm = 0;    // 0: no clipping
+  double ema = 0;         // decay of the parameters' moving average; 0: none
+  int64_t accumulate = 1; // micro-batches per step
+  bool rematerialize = false;
+  std::string memoryBudget; // bytes or a fraction; empty: cheap values only
   int64_t growthInterval = 2000;
   double initialScale = 65536;
 

@@ -32,8 +32,9 @@ def PrepareParametersPass : Pass<"mpt-prepare-parameters", "::mlir::ModuleOp"> {
        `nn.batch_norm_training`, and a remark says when that looks wanted (its scale is trained).
 
     `trainable` and `freeze` are comma-separated parameter names or regular expressions that must
-    match a whole name; they override the choice (`trainable` wins where both match), and one that
-    matches nothing is an error. External values are read by mapping the file, relative to `directory`. Running the pass
+    match a whole name; they override the choice, and one that matches nothing is an error. Where both
+    match, `freeze` wins. A `!` takes names out of a list again (the last entry that matches counts), so
+    `freeze='.*,!head.*'` trains the head alone. External values are read by mapping the file, relative to `directory`. Running the pass
     twice changes nothing.
 
     ```mlir
@@ -122,6 +123,42 @@ def DifferentiatePass : Pass<"mpt-differentiate", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
 }
 
+def AccumulateGradientsPass : Pass<"mpt-accumulate-gradients", "::mlir::ModuleOp"> {
+  let summary = "Compute the batch in micro-batches and add up their gradients";
+  let description = [{
+    Every function with gradients takes `micro-batches` N times as many samples: the inputs and labels
+    grow along their first axis, and the body is repeated for each Nth of them, one after the other, so
+    that the memory of one micro-batch's activations serves all. Gradients are summed in FP32 as soon
+    as each is there (`nn.add` with `mp.accumulate`), and their mean goes to `mp.gradient`; so the loss scale,
+    which enters before and leaves after, is one for all micro-batches, gradients are unscaled and
+    checked once, and clipping and the optimizer see the sum. The loss is the mean of the micro-batches'
+    losses; outputs stop being results. What depends on parameters alone is computed once. Running
+    statistics of batch norm are updated by one micro-batch after the other, and dropout draws new bits
+    in each.
+
+    The step stays one function: there is no state between micro-batches, and a checkpoint always
+    stands between steps. Run it behind `mpt-differentiate`. Equal to one batch of N times the size where
+    the loss is a mean over samples (batch norm and means over tokens that are not ignored are means
+    of each micro-batch).
+
+    ```mlir
+    func.func @forward(%x: tensor<8x4xf32>, ...)      func.func @forward(%x: tensor<16x4xf32>, ...)
+      %1 = nn.matmul %x, %w                             %x0 = nn.slice %x {starts = [0, 0]} : ... to tensor<8x4xf32>
+      ...                                        ==>    %1 = nn.matmul %x0, %w
+      %g = mp.gradient %9 of "w"                        ...
+                                                        %x1 = nn.slice %x {starts = [8, 0]}
+                                                        ...
+                                                        %s = nn.add %9, %19 {mp.accumulate}
+                                                        %m = nn.mul %s, %half
+                                                        %g = mp.gradient %m of "w"
+    ```
+  }];
+  let options = [
+    Option<"microBatches", "micro-batches", "int64_t", "1", "parts the batch is computed in">,
+  ];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+}
+
 def AttachOptimizerPass : Pass<"mpt-attach-optimizer", "::mlir::ModuleOp"> {
   let summary = "Turn a function with gradients into a training step";
   let description = [{
@@ -132,7 +169,22 @@ def AttachOptimizerPass : Pass<"mpt-attach-optimizer", "::mlir::ModuleOp"> {
         adam(lr=1e-3, betas=(0.9,0.999), eps=1e-8, weight_decay=0)
         adamw(lr=1e-3, betas=(0.9,0.999), eps=1e-8, weight_decay=0.01)
 
-    with PyTorch's formulas and defaults. New arguments: `step` (i64, steps applied so far),
+    with PyTorch's formulas and defaults. `param-groups` gives some parameters other settings: groups
+    `names:settings`, separated by semicolons; the first that matches counts.
+
+        @norm,@bias:weight_decay=0                 what recipes call no decay on norms and biases
+        layer[0-3]\..*:lr_scale=0.1; head.*:weight_decay=0, lr_scale=10
+
+    Names are names or regexes of parameters, or what a parameter is in the graph: `@norm` (scales and
+    shifts of normalizations; vectors that something is multiplied by), `@bias` (also other vectors that are
+    added), `@embedding` (tables gathered or added), `@weight` (filters, factors of matrix products).
+    Settings are the optimizer's keywords but `lr`, and `lr_scale`, a factor of the learning rate. Each
+    group is a remark with its counts and an attribute `mp.group` of its parameters.
+
+    With `ema` D > 0 every trained parameter gets a state `<parameter>.ema`, which starts as its first
+    value and becomes `ema + (1 - D) (parameter - ema)` in every step that is not skipped.
+
+    New arguments: `step` (i64, steps applied so far),
     `learning_rate` (f32; `lr` is kept as its `mp.initial`) and the optimizer's state
     (`<parameter>.momentum`, or `.exp_avg` and `.exp_avg_sq`). New results, each an `mp.update`:
     trained parameters, state, running statistics of batch norm, step (which `nn.dropout` then reads); and `grad_norm` (metric), the
@@ -155,7 +207,9 @@ def AttachOptimizerPass : Pass<"mpt-attach-optimizer", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"\"", "sgd(...), adam(...) or adamw(...)">,
+    Option<"groups", "param-groups", "std::string", "\"\"", "names:settings groups, separated by semicolons">,
     Option<"clipNorm", "clip-norm", "double", "0.0", "bound of the global gradient norm; 0: none">,
+    Option<"ema", "ema", "double", "0.0", "decay of the moving average of the parameters; 0: none">,
   ];
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
 }
@@ -361,6 +415,51 @@ def InsertCastsPass : Pass<"mpt-insert-casts", "::mlir::func::FuncOp"> {
     Statistic<"castBytes", "cast-bytes", "Bytes read by the casts inserted">,
     Statistic<"numConstants", "constants", "Constants re-typed">,
     Statistic<"numWidened", "widened-results", "Results left in FP32 behind low operands">,
+  ];
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+def RematerializePass : Pass<"mpt-rematerialize", "::mlir::func::FuncOp"> {
+  let summary = "Compute cheap values again in the backward pass instead of keeping them";
+  let description = [{
+    Forward operations are those that the loss and the outputs need. For every value of theirs that the
+    backward pass reads, the pass decides between keeping it and computing it again from what is
+    kept: a minimum cut, where keeping costs the value's bytes (as the precision passes decided them) and
+    computing costs a share of the bytes the operation moves. Copies carry `mp.recomputed` and stand in front of
+    their first reader in the backward pass. What they compute is what the original computes, so gradients do
+    not change; dropout draws the same bits.
+
+    Without a budget, matrix products and convolutions are never repeated. `budget` is the memory for what
+    is kept, in bytes (`64MiB`), or as a fraction of what is kept without this pass (`0.35`): if cheap
+    operations do not suffice, contractions are repeated too, the least flops for the most bytes first (the
+    cut is solved for a falling price of a flop), until the budget is met or the flops of the step would
+    exceed `max-flops` times what they were; a remark says what was reached. Among the cuts tried, the
+    one with the smallest peak of live bytes counts.
+
+    Run it last: canonicalization and CSE leave the copies alone, but there is nothing more to do. A
+    function without a backward pass is left alone, and so is one in which the pass has run.
+
+    ```mlir
+    %1 = nn.matmul %x, %w                        %1 = nn.matmul %x, %w
+    %2 = nn.gelu %1                              %2 = nn.gelu %1
+    %3 = nn.matmul %2, %v                ==>     %3 = nn.matmul %2, %v
+    ...                                          ...
+    %8 = nn.matmul %2, %dy {transpose_lhs}       %2a = nn.gelu %1 {mp.recomputed}
+                                                 %8 = nn.matmul %2a, %dy {transpose_lhs}
+    ```
+  }];
+  let options = [
+    Option<"budget", "budget", "std::string", "\"\"", "bytes to keep for the backward pass, or a fraction of today's">,
+    Option<"maxFlops", "max-flops", "double", "1.35", "bound of the flops of the step, relative to today's">,
+  ];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+  let statistics = [
+    Statistic<"numCopies", "recomputed-ops", "Operations repeated in the backward pass">,
+    Statistic<"bytesBefore", "bytes-before", "Bytes kept for the backward pass before">,
+    Statistic<"bytesAfter", "bytes-after", "Bytes kept for the backward pass after">,
   ];
 }
 

@@ -2,6 +2,10 @@
 
     states.py equal A.safetensors B.safetensors [--except NAME,...]
         every tensor has the same bytes
+    states.py close A.safetensors B.safetensors TOLERANCE
+        every floating tensor differs by at most TOLERANCE of its norm
+    states.py average STATE.safetensors MODEL.onnx DECAY
+        after one step, <name>.ema is DECAY times the model's initializer plus 1 - DECAY times <name>
     states.py untouched STATE.safetensors MODEL.onnx
         parameters are the model's initializers bit for bit, optimizer state and step are zero
     states.py zeros GRADIENTS.safetensors PATTERN
@@ -28,6 +32,36 @@ def equal(first, second, *rest):
         name = different[0]
         return f"{len(different)} of {len(a)} tensors differ, the first is '{name}': {a[name].ravel()[:3]} and {b[name].ravel()[:3]}"
     print(f"equal: {len(a) - len(skip & set(a))} tensors")
+
+
+def close(first, second, tolerance):
+    a, b = load_file(first), load_file(second)
+    if set(a) != set(b):
+        return f"different tensors: {sorted(set(a) ^ set(b))[:5]}"
+    worst = 0.0
+    for name in a:
+        x, y = a[name].astype(np.float64), b[name].astype(np.float64)
+        worst = max(worst, np.linalg.norm(x - y) / max(np.linalg.norm(y), 1e-30)) if np.any(x != y) else worst
+    print(f"close: {len(a)} tensors differ by at most {worst:.1e}")
+    return None if worst <= float(tolerance) else f"that is more than {tolerance}"
+
+
+def average(state, model, decay):
+    import onnx
+    from onnx import numpy_helper
+
+    saved, decay = load_file(state), float(decay)
+    initial = {t.name: numpy_helper.to_array(t) for t in onnx.load(model).graph.initializer}
+    names = [n for n in saved if n + ".ema" in saved]
+    for name in names:
+        want = decay * initial[name].astype(np.float64) + (1 - decay) * saved[name]
+        # One rounding of each of three FP32 operations.
+        if not np.allclose(saved[name + ".ema"], want, rtol=3e-7, atol=1e-9):
+            return f"'{name}.ema' is no average"
+        if np.array_equal(saved[name], initial[name]):
+            return f"'{name}' has not moved"
+    print(f"averages: {len(names)} parameters")
+    return None if names else "there are no averages"
 
 
 def untouched(state, model):
@@ -62,7 +96,7 @@ def zeros(gradients, pattern):
 
 
 if __name__ == "__main__":
-    commands = {"equal": equal, "untouched": untouched, "zeros": zeros}
+    commands = {"equal": equal, "close": close, "average": average, "untouched": untouched, "zeros": zeros}
     problem = commands[sys.argv[1]](*sys.argv[2:])
     if problem:
         sys.exit(f"states.py: {problem}")

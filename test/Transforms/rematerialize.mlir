@@ -1,0 +1,58 @@
+// RUN: mpt-opt %s --mpt-rematerialize 2>%t.remarks | FileCheck %s
+// RUN: FileCheck %s --check-prefix=REMARK --input-file=%t.remarks
+// RUN: mpt-opt %s --mpt-rematerialize --cse --canonicalize --mpt-rematerialize 2>/dev/null | FileCheck %s
+// RUN: mpt-opt %s --mpt-rematerialize="budget=1KiB max-flops=1.9" 2>/dev/null | FileCheck %s --check-prefix=BUDGET
+// RUN: not mpt-opt %s --mpt-rematerialize="budget=1.5" 2>&1 | FileCheck %s --check-prefix=ABOVE
+// RUN: not mpt-opt %s --mpt-rematerialize="max-flops=0.5" 2>&1 | FileCheck %s --check-prefix=FLOPS
+
+// REMARK: remark: keeps 0.{{[0-9]*}} MiB for the backward pass instead of 0.{{[0-9]*}} MiB; 2 operations are repeated, 1.0{{[0-9]*}} times the flops
+
+// The dropout and the gelu run again, right before they are read; the product is kept.
+// CHECK-LABEL: func.func @train_step(
+// CHECK-SAME: mp.rematerialized = {copies = 2 : i64
+// CHECK: %[[U:.*]] = nn.matmul %{{.*}}, %{{.*}} : (tensor<64x64xf32>, tensor<64x256xf32>)
+// CHECK: nn.gelu %[[U]] : tensor
+// CHECK: nn.dropout %{{.*}} {ratio = 5.000000e-01 : f64, seed = 7 : i64}
+// CHECK: mp.loss_seed
+// CHECK: %[[G:.*]] = nn.gelu %[[U]] {mp.recomputed}
+// CHECK: %[[D:.*]], %{{.*}} = nn.dropout %[[G]] {mp.recomputed, ratio = 5.000000e-01 : f64, seed = 7 : i64}
+// CHECK-NEXT: nn.matmul %[[D]], %{{.*}} {transpose_lhs = true}
+
+// With a budget that cheap operations cannot meet, the product too.
+// BUDGET: mp.loss_seed
+// BUDGET: nn.matmul %{{.*}}, %{{.*}} {mp.recomputed}
+
+// ABOVE: error: budget should be bytes like 64MiB or a fraction like 0.35, is '1.5'
+// FLOPS: error: max-flops should be at least 1
+
+func.func @train_step(%x: tensor<64x64xf32> {mp.name = "x", mp.role = #mp.role<input>},
+                      %y: tensor<64x64xf32> {mp.name = "y", mp.role = #mp.role<label>},
+                      %v: tensor<64x256xf32> {mp.name = "v", mp.role = #mp.role<parameter>},
+                      %w: tensor<256x64xf32> {mp.name = "w", mp.role = #mp.role<parameter>})
+    -> (tensor<f32> {mp.name = "loss", mp.role = #mp.role<loss>},
+        tensor<256x64xf32> {mp.name = "w", mp.role = #mp.role<gradient>}, tensor<64x256xf32> {mp.name = "v", mp.role = #mp.role<gradient>}) {
+  %0 = nn.matmul %x, %v : (tensor<64x64xf32>, tensor<64x256xf32>) -> tensor<64x256xf32>
+  %1 = nn.gelu %0 : tensor<64x256xf32>
+  %2, %mask = nn.dropout %1 {ratio = 0.5, seed = 7} : tensor<64x256xf32>
+  %3 = nn.matmul %2, %w : (tensor<64x256xf32>, tensor<256x64xf32>) -> tensor<64x64xf32>
+  %4 = nn.mse_loss %3, %y : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<f32>
+  %5 = mp.loss_seed : tensor<f32>
+  %6 = nn.mse_loss_grad %5, %3, %y : (tensor<f32>, tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  %7 = nn.matmul %2, %6 {transpose_lhs = true} : (tensor<64x256xf32>, tensor<64x64xf32>) -> tensor<256x64xf32>
+  %8 = nn.matmul %6, %w {transpose_rhs = true} : (tensor<64x64xf32>, tensor<256x64xf32>) -> tensor<64x256xf32>
+  %9 = nn.gelu_grad %8, %0 : tensor<64x256xf32>
+  %10 = nn.matmul %x, %9 {transpose_lhs = true} : (tensor<64x64xf32>, tensor<64x256xf32>) -> tensor<64x256xf32>
+  %11 = mp.gradient %7 of "w" : tensor<256x64xf32>
+  %12 = mp.gradient %10 of "v" : tensor<64x256xf32>
+  return %4, %11, %12 : tensor<f32>, tensor<256x64xf32>, tensor<64x256xf32>
+}
+
+// Nothing to do: no backward pass.
+// CHECK-LABEL: func.func @eval
+// CHECK-NOT: mp.rematerialized
+// CHECK: nn.gelu
+func.func @eval(%x: tensor<64x64xf32> {mp.name = "x", mp.role = #mp.role<input>})
+    -> (tensor<64x64xf32> {mp.name = "y", mp.role = #mp.role<output>}) {
+  %0 = nn.gelu %x : tensor<64x64xf32>
+  return %0 : tensor<64x64xf32>
+}
