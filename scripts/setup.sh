@@ -2,7 +2,9 @@
 # Installs what building and testing MPT needs on Debian 12: packages, libonnx, and with
 # --python a virtual environment for the tests. Does nothing where nothing is missing.
 #
-#   scripts/setup.sh [--python] [--no-apt]
+#   scripts/setup.sh [--python] [--asan] [--no-apt]
+#
+# --asan         also the runtime of the sanitizers
 #
 # MPT_DEPS_DIR   where libonnx is installed (default: build/deps)
 # MPT_PYTHON     the Python that fetches sources and makes .venv (default: /usr/bin/python3)
@@ -12,11 +14,13 @@ root=$PWD
 
 want_python=0
 want_apt=1
+want_asan=0
 for arg in "$@"; do
   case $arg in
     --python) want_python=1 ;;
+    --asan) want_asan=1 ;;
     --no-apt) want_apt=0 ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown option '$arg'; see scripts/setup.sh --help" >&2; exit 1 ;;
   esac
 done
@@ -41,6 +45,7 @@ packages=(
   python3 python3-venv python3-pip python3-psutil ca-certificates
   dataset-fashion-mnist libonnx-testdata
 )
+if [[ $want_asan -eq 1 ]]; then packages+=(libclang-rt-22-dev); fi
 
 install_packages() {
   command -v dpkg-query >/dev/null ||
@@ -64,6 +69,9 @@ install_packages() {
   say "Debian packages: installing ${#missing[@]} (${missing[*]})"
   local lock=(-o DPkg::Lock::Timeout=600)
   quietly "$root/build/logs/apt-update.log" "${sudo[@]}" apt-get "${lock[@]}" update
+  # LLVM 22 came to Debian 12 as a security update.
+  apt-cache show libmlir-22-dev >/dev/null 2>&1 ||
+    die "apt does not know libmlir-22-dev: add the suite bookworm-security to /etc/apt/sources.list"
   quietly "$root/build/logs/apt-install.log" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get "${lock[@]}" install -y --no-install-recommends "${missing[@]}"
 }

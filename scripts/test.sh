@@ -2,35 +2,53 @@
 # Sets up, builds and runs all tests: the checks on the source tree, the unit tests and the
 # lit tests. The last line is 'N passed, N failed'; the exit status is 0 only for 0 failed.
 #
-#   scripts/test.sh [--filter REGEX] [--no-build] [checks] [unit] [lit]
+#   scripts/test.sh [--filter REGEX] [--no-build] [--preset NAME] [checks] [unit] [lit]
 #
 # --filter     only tests (and checks) whose name matches
 # --no-build   run on what is built
+# --preset     release (default), dev, or asan: AddressSanitizer and UBSan, without the checks
 # MPT_JOBS     parallel compile jobs and test workers (default: 2)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 filter=
 build=1
+preset=release
 suites=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --filter) filter=${2:?test.sh: --filter needs a regular expression}; shift ;;
     --no-build) build=0 ;;
+    --preset) preset=${2:?test.sh: --preset needs release, dev or asan}; shift ;;
     checks | unit | lit) suites+=("$1") ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "test.sh: unknown argument '$1'; see scripts/test.sh --help" >&2; exit 1 ;;
   esac
   shift
 done
-if [[ ${#suites[@]} -eq 0 ]]; then suites=(checks unit lit); fi
+if [[ ${#suites[@]} -eq 0 ]]; then
+  # The checks are about the sources: one build is enough for them.
+  if [[ $preset == release ]]; then suites=(checks unit lit); else suites=(unit lit); fi
+fi
+case $preset in
+  release) folder=build setup=(--python) ;;
+  dev) folder=build-dev setup=(--python) ;;
+  asan)
+    folder=build-asan setup=(--python --asan)
+    # libMLIR is not instrumented: containers it filled look overflowed, and what it keeps
+    # to the end of the process looks leaked.
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_container_overflow=0:detect_leaks=0}
+    export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+    ;;
+  *) echo "test.sh: --preset is release, dev or asan, not '$preset'" >&2; exit 1 ;;
+esac
 wants() { [[ " ${suites[*]} " == *" $1 "* ]]; }
 
 if [[ $build -eq 1 ]]; then
-  ./scripts/setup.sh --python
-  MPT_SETUP_DONE=1 ./scripts/build.sh all MPTUnitTests
+  ./scripts/setup.sh "${setup[@]}"
+  MPT_SETUP_DONE=1 MPT_PRESET=$preset ./scripts/build.sh all MPTUnitTests
 fi
-mkdir -p build/logs
+mkdir -p "$folder/logs"
 
 passed=0 failed=0 skipped=0
 start=$SECONDS
@@ -49,15 +67,15 @@ run_check() { # run_check NAME COMMAND...
   fi
 }
 
-run_lit() { # run_lit NAME FOLDER
-  local name=$1 folder=$2 results=build/logs/$1.json began=$SECONDS
+run_lit() { # run_lit NAME TESTS
+  local name=$1 tests=$2 results=$folder/logs/$1.json began=$SECONDS
   local options=(-j "${MPT_JOBS:-2}" -v --output "$results")
   if [[ -t 1 ]]; then options+=(--succinct); else options+=(--succinct --no-progress-bar); fi
   if [[ -n $filter ]]; then options+=(--filter "$filter" --allow-empty-runs); fi
   rm -f "$results"
   echo "[test] $name"
   local status=0
-  /usr/lib/llvm-22/bin/lit "${options[@]}" "$folder" || status=$? # failures are counted below
+  /usr/lib/llvm-22/bin/lit "${options[@]}" "$tests" || status=$? # failures are counted below
   if [[ ! -e $results ]]; then
     if [[ -n $filter && $status -eq 0 ]]; then return; fi
     failed=$((failed + 1))
@@ -86,8 +104,8 @@ if wants checks; then
   run_check format ./scripts/check_format.sh
   run_check docs ./scripts/check_docs.sh
 fi
-if wants unit; then run_lit unit build/test/unit; fi
-if wants lit; then run_lit lit build/test; fi
+if wants unit; then run_lit unit "$folder/test/unit"; fi
+if wants lit; then run_lit lit "$folder/test"; fi
 
 if [[ $skipped -gt 0 ]]; then
   echo "[test] ATTENTION: $skipped tests did not run; the reasons stand above"

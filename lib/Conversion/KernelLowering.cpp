@@ -167,13 +167,15 @@ FailureOr<OwningOpRef<ModuleOp>> conversion::buildKernelModule(
   return module;
 }
 
-void conversion::buildCPULoweringPipeline(OpPassManager &pm) {
+void conversion::buildKernelLoweringPipeline(OpPassManager &pm, bool isGPU) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createConvertMathToLibmPass());
+  // A GPU has no libm: what is left there is rejected when PTX is written.
+  if (!isGPU)
+    pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   ConvertFuncToLLVMPassOptions options;

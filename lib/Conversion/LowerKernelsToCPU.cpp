@@ -36,7 +36,7 @@ public:
     }
     TargetDescription target = TargetDescription::getCPU(cpu);
     OpPassManager pipeline(ModuleOp::getOperationName());
-    buildCPULoweringPipeline(pipeline);
+    buildKernelLoweringPipeline(pipeline, /*isGPU=*/false);
     ModuleOp module = getOperation();
     SmallVector<nn::KernelOp> kernels;
     module.walk([&](nn::KernelOp kernel) { kernels.push_back(kernel); });

@@ -53,7 +53,7 @@ private:
                << dumpDirectory << "': " << error.message();
     const TargetDescription target = gpu.getDescription();
     OpPassManager pipeline(ModuleOp::getOperationName());
-    buildGPULoweringPipeline(pipeline);
+    buildKernelLoweringPipeline(pipeline, /*isGPU=*/true);
     PTXWriter writer(gpu);
 
     SmallVector<nn::KernelOp> kernels;

@@ -140,27 +140,6 @@ void conversion::approximateMath(ModuleOp module) {
   (void)applyPatternsGreedily(module, std::move(patterns));
 }
 
-// convert-gpu-to-nvvm does the same in one pass, but sends math, square roots
-// included, to libdevice. math becomes intrinsics here, which NVPTX selects
-// instructions for (or which checkOperations rejects).
-void conversion::buildGPULoweringPipeline(OpPassManager &pm) {
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  pm.addPass(createLoopInvariantCodeMotionPass());
-  pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
-  ConvertFuncToLLVMPassOptions options;
-  options.useBarePtrCallConv = true;
-  pm.addPass(createConvertFuncToLLVMPass(options));
-  pm.addPass(createConvertIndexToLLVMPass());
-  pm.addPass(createConvertControlFlowToLLVMPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createCanonicalizerPass());
-}
-
 void conversion::markAsEntryPoint(Operation *function) {
   auto func = cast<LLVM::LLVMFuncOp>(function);
   Builder b(func.getContext());

@@ -52,7 +52,11 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::FunctionAnalysisManager fam;
   llvm::CGSCCAnalysisManager cgam;
   llvm::ModuleAnalysisManager mam;
-  llvm::PassBuilder builder(&machine);
+  // Emitters unroll what should be; LLVM would unroll copies and fills too,
+  // which costs more time to compile than it saves.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(mam);
   builder.registerCGSCCAnalyses(cgam);
   builder.registerFunctionAnalyses(fam);
@@ -73,7 +77,7 @@ static LogicalResult compileKernel(const KernelJob &job,
     return failure();
   PassManager pm(kernel.getContext());
   pm.enableVerifier(false);
-  buildCPULoweringPipeline(pm);
+  buildKernelLoweringPipeline(pm, /*isGPU=*/false);
   if (failed(pm.run(**module)) ||
       failed(addEntryPoints(**module, kernel, job.shape, job.symbol)))
     return kernel.emitError("could not lower a kernel of kind '")
@@ -120,7 +124,7 @@ KernelCode::compile(Operation *where, ArrayRef<KernelJob> jobs,
   {
     OwningOpRef<ModuleOp> empty = ModuleOp::create(UnknownLoc::get(context));
     PassManager pm(context);
-    buildCPULoweringPipeline(pm);
+    buildKernelLoweringPipeline(pm, /*isGPU=*/false);
     if (failed(pm.run(*empty)))
       return failure();
   }

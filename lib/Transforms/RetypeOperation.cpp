@@ -1,5 +1,4 @@
-//===- RetypeOperation.cpp - Bodies of operations with new types
-//-----------===//
+//===- RetypeOperation.cpp - Bodies of operations with new types ----------===//
 
 #include "RetypeOperation.h"
 
@@ -23,6 +22,8 @@ void mpt::retypeBody(Operation *op) {
     if (element == inside || !isa<FloatType>(element))
       continue;
     argument.setType(element);
+    if (argument.use_empty())
+      continue;
     auto wide = arith::ExtFOp::create(builder, op->getLoc(), inside, argument);
     argument.replaceAllUsesExcept(wide.getResult(), wide);
   }

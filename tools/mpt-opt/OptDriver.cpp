@@ -1,11 +1,11 @@
-//===- OptDriver.cpp - The driver behind mpt-opt
-//----------------------------===//
+//===- OptDriver.cpp - The driver behind mpt-opt --------------------------===//
 
 #include "OptDriver.h"
 #include "ModelDriver.h"
 
 #include "mpt/InitAllDialects.h"
 #include "mpt/InitAllPasses.h"
+#include "mpt/Support/CommandLine.h"
 #include "mpt/Support/Version.h"
 
 #include "mlir/Support/FileUtilities.h"
@@ -61,13 +61,20 @@ int mpt::runOpt(int argc, char **argv) {
   mpt::registerAllDialects(registry);
   mpt::registerAllPasses();
   registerModelOptions();
-  auto [input, output] = registerAndParseCLIOptions(
-      argc, argv,
+  const std::string overview = registerCLIOptions(
       "MPT: mixed-precision training compiler, pass driver\n\n"
       "  mpt-opt model.onnx --dim batch=64 --mpt-mixed-precision -o "
       "model.fp16.onnx\n"
       "  mpt-opt step.mlir --mpt-assign-precision --mpt-insert-casts\n",
       registry);
+  llvm::cl::opt<std::string> input(llvm::cl::Positional,
+                                   llvm::cl::desc("<input file>"),
+                                   llvm::cl::init("-"));
+  llvm::cl::opt<std::string> output("o", llvm::cl::desc("Output file"),
+                                    llvm::cl::value_desc("file"),
+                                    llvm::cl::init("-"));
+  if (!parseCommandLine(argc, argv, overview))
+    return 1;
 
   if (printSupportedOps())
     return 0;

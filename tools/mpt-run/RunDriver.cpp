@@ -9,6 +9,7 @@
 
 #include "mpt/Data/FileIO.h"
 #include "mpt/Data/Npy.h"
+#include "mpt/Support/CommandLine.h"
 #include "mpt/Support/Diagnostics.h"
 #include "mpt/Support/Version.h"
 #include "llvm/Support/CommandLine.h"
@@ -219,11 +220,12 @@ int mpt::runModel(int argc, char **argv) {
   cl::SetVersionPrinter([](raw_ostream &os) {
     os << "mpt-run " MPT_VERSION_STRING " (LLVM " MPT_LLVM_VERSION_STRING ")\n";
   });
-  cl::ParseCommandLineOptions(
-      argc, argv,
-      "MPT: runs a model on given inputs, or ONNX backend tests\n\n"
-      "  mpt-run model.onnx --input image=batch.npy --output-dir out\n"
-      "  mpt-run --test-data test_relu\n");
+  if (!parseCommandLine(
+          argc, argv,
+          "MPT: runs a model on given inputs, or ONNX backend tests\n\n"
+          "  mpt-run model.onnx --input image=batch.npy --output-dir out\n"
+          "  mpt-run --test-data test_relu\n"))
+    return 1;
   if (line.target == Target::CUDA)
     return fail("mpt-run: running on a card is a later step: use "
                 "--target=reference or --target=cpu");

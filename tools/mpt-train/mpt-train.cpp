@@ -1,5 +1,4 @@
-//===- mpt-train.cpp - Trains a model from a file
-//--------------------------===//
+//===- mpt-train.cpp - Trains a model from a file -------------------------===//
 //
 // The command line of mpt::training::train (docs/GettingStarted.md).
 //
@@ -7,6 +6,7 @@
 
 #include "mpt/InitAllDialects.h"
 #include "mpt/InitAllPasses.h"
+#include "mpt/Support/CommandLine.h"
 #include "mpt/Support/Diagnostics.h"
 #include "mpt/Support/Version.h"
 #include "mpt/Training/Trainer.h"
@@ -33,10 +33,10 @@ struct CommandLine {
   cl::OptionCategory precisions{"Precision and target"};
   cl::OptionCategory output{"Output and checkpoints"};
 
-  cl::opt<std::string> input{cl::Positional, cl::Required,
-                             cl::desc("<model.onnx>"), cl::cat(model)};
+  cl::opt<std::string> input{cl::Positional, cl::desc("<model.onnx>"),
+                             cl::cat(model)};
   cl::opt<std::string> data{
-      "data", cl::Required, cl::value_desc("DATA"), cl::cat(model),
+      "data", cl::value_desc("DATA"), cl::cat(model),
       cl::desc("An IDX pair 'images,labels', a Fashion-MNIST folder, an .npz, "
                "or a folder of .npy files named after inputs and labels")};
   cl::list<std::string> dims{
@@ -61,7 +61,7 @@ struct CommandLine {
       cl::desc("What to do with batch norm that was exported for inference")};
 
   cl::opt<std::string> loss{
-      "loss", cl::Required, cl::cat(recipe), cl::value_desc("EXPR"),
+      "loss", cl::cat(recipe), cl::value_desc("EXPR"),
       cl::desc("e.g. 'cross_entropy(logits, labels)', 'mse(y, target)', or the "
                "name of an output that is the loss")};
   cl::opt<std::string> optimizer{
@@ -197,6 +197,15 @@ static bool splitPair(StringRef text, StringRef option, std::string &name,
 
 static bool fillOptions(const CommandLine &line, TrainOptions &options,
                         std::string &error) {
+  const std::pair<StringRef, StringRef> needed[] = {
+      {line.input, "a model: mpt-train model.onnx"},
+      {line.data, "the samples: --data DATA"},
+      {line.loss, "the loss: --loss 'cross_entropy(logits, labels)'"}};
+  for (const auto &[value, what] : needed)
+    if (value.empty()) {
+      error = ("give " + what + " (see mpt-train --help)").str();
+      return false;
+    }
   options.model = line.input;
   options.data = line.data;
   for (const std::string &text : line.dims) {
@@ -329,11 +338,12 @@ int main(int argc, char **argv) {
     os << "mpt-train " MPT_VERSION_STRING " (LLVM " MPT_LLVM_VERSION_STRING
           ")\n";
   });
-  cl::ParseCommandLineOptions(
-      argc, argv,
-      "Trains an ONNX model in FP32 or mixed precision.\n\n"
-      "  mpt-train model.onnx --data DATA --loss 'cross_entropy(logits, "
-      "labels)' --precision fp16\n");
+  if (!parseCommandLine(
+          argc, argv,
+          "Trains an ONNX model in FP32 or mixed precision.\n\n"
+          "  mpt-train model.onnx --data DATA --loss 'cross_entropy(logits, "
+          "labels)' --precision fp16\n"))
+    return 1;
 
   TrainOptions options;
   std::string error;

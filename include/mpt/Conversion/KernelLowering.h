@@ -34,8 +34,10 @@ buildKernelModule(nn::KernelOp kernel, const KernelEmitter &emitter,
                   const KernelShape &shape, const TargetDescription &target,
                   llvm::StringRef symbol);
 
-/// Passes from there to the LLVM dialect (CPU).
-void buildCPULoweringPipeline(mlir::OpPassManager &pm);
+/// Passes from there to the LLVM dialect. For a GPU, convert-gpu-to-nvvm would
+/// do the same in one pass, but sends math, square roots included, to
+/// libdevice; here math becomes intrinsics that NVPTX selects instructions for.
+void buildKernelLoweringPipeline(mlir::OpPassManager &pm, bool isGPU);
 
 /// Adds, to a module lowered to the LLVM dialect, the functions the runtime
 /// calls: `void <symbol>_<phase>(void **args, int64_t chunk, int64_t chunks)`.

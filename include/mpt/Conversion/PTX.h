@@ -42,10 +42,6 @@ void lowerThreadNumbers(mlir::ModuleOp module);
 /// result, or of 1 near a zero of the function.
 void approximateMath(mlir::ModuleOp module);
 
-/// Passes from scf, vector, arith, math and memref to the LLVM dialect, without
-/// calls to libm or libdevice.
-void buildGPULoweringPipeline(mlir::OpPassManager &pm);
-
 /// Makes a function of the LLVM dialect an entry point of PTX.
 void markAsEntryPoint(mlir::Operation *function);
 

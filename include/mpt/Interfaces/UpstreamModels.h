@@ -8,7 +8,7 @@
 
 namespace mpt {
 
-/// Gives operations of arith, math, linalg and tensor their
+/// Gives operations of arith, math, tensor, linalg and tosa their
 /// PrecisionOpInterface and LossScaleOpInterface, so that the passes of the
 /// dialect mp work on them. The models are attached when the dialect is loaded.
 /// Scalars are not meant: the passes look at tensors only.

@@ -323,7 +323,8 @@ private:
             [&] { return SmallVector<Value>{zero}; });
         c.store(biasScratch, m, value.front());
       }
-      for (auto [i, part] : llvm::enumerate(problem.parts)) {
+      for (size_t i = 0; i < problem.parts.size(); ++i) {
+        const WindowPart &part = problem.parts[i];
         int64_t taps = part.numTaps(), depth = problem.channels * taps;
         if (depth == 0)
           continue;
@@ -357,52 +358,34 @@ private:
     });
   }
 
-  void emitBand(Value group, Value firstRow, Value band) {
-    Value column, row;
-    Value rest = band;
-    if (plan.columnBands > 1) {
-      column = c.mul(c.rem(rest, plan.columnBands), plan.layout.bandColumns);
-      rest = c.div(rest, plan.columnBands);
-    }
-    if (plan.rowBands > 1) {
-      row = c.mul(c.rem(rest, plan.rowBands), plan.layout.bandRows);
-      rest = c.div(rest, plan.rowBands);
-    }
-    Value image = c.mul(rest, plan.layout.images);
-    Value images = plan.layout.images == 1
-                       ? c.index(1)
-                       : c.min(c.sub(c.index(problem.batch), image),
-                               c.index(plan.layout.images));
+  void emitBand(Value group, Value firstRow, Value number) {
+    const Band band = splitBand(c, plan.layout, problem.batch, plan.rowBands,
+                                plan.columnBands, number);
     if (plan.depth)
-      fillSource(c, problem, plan.layout, sourceScratch, source, image, images,
+      fillSource(c, problem, plan.layout, sourceScratch, source, band,
                  c.mul(group, problem.channels), problem.channels,
-                 problem.channels * problem.groups, row, column);
-    for (auto [i, part] : llvm::enumerate(problem.parts))
-      emitPart(part, depthBegin[i], group, firstRow, image, images, row,
-               column);
+                 problem.channels * problem.groups);
+    for (size_t i = 0; i < problem.parts.size(); ++i)
+      emitPart(problem.parts[i], depthBegin[i], group, firstRow, band);
   }
 
   void emitPart(const WindowPart &part, int64_t partDepthBegin, Value group,
-                Value firstRow, Value image, Value images, Value row,
-                Value column) {
+                Value firstRow, const Band &band) {
     const WindowAxis &first = part.axes.front(), &last = part.axes.back();
     if (first.out == 0 || last.out == 0)
       return;
-    if (column) {
-      // A part may end before the last band of columns.
-      c.ifThen(c.cmp(arith::CmpIPredicate::slt, column, c.index(last.out)),
-               [&] {
-                 emitRows(part, partDepthBegin, group, firstRow, image, images,
-                          row, column);
-               });
-      return;
-    }
-    emitRows(part, partDepthBegin, group, firstRow, image, images, row, column);
+    auto emit = [&] { emitRows(part, partDepthBegin, group, firstRow, band); };
+    // A part may end before the last band of columns.
+    if (band.column)
+      c.ifThen(c.cmp(arith::CmpIPredicate::slt, band.column, c.index(last.out)),
+               emit);
+    else
+      emit();
   }
 
   void emitRows(const WindowPart &part, int64_t partDepthBegin, Value group,
-                Value firstRow, Value image, Value images, Value row,
-                Value column) {
+                Value firstRow, const Band &band) {
+    const Value row = band.row, column = band.column;
     const WindowAxis &first = part.axes.front(), &last = part.axes.back();
     int64_t bandColumns = std::min(last.out, plan.layout.bandColumns);
     int64_t vectorsPerRow = ceilDiv(bandColumns, lanes);
@@ -420,13 +403,13 @@ private:
         row ? c.max(c.min(c.sub(c.index(first.out), row), c.index(box[1])),
                     c.index(0))
             : c.index(box[1]);
-    Value vectors = c.mul(c.mul(images, rows), inner);
+    Value vectors = c.mul(c.mul(band.images, rows), inner);
 
     SmallVector<int64_t> resultStrides =
         getRowMajorStrides(problem.resultExtents);
     int64_t resultSize = problem.resultSize();
     int64_t resultRows = problem.rows * problem.groups;
-    Value resultBase = c.mul(c.add(c.mul(image, resultRows),
+    Value resultBase = c.mul(c.add(c.mul(band.image, resultRows),
                                    c.add(c.mul(group, problem.rows), firstRow)),
                              resultSize);
 
@@ -498,7 +481,7 @@ private:
   void storeTile(const WindowPart &part, ArrayRef<Value> acc, Value row,
                  Value m0, ValueRange resultLinears, ValueRange columns) {
     const WindowAxis &last = part.axes.back();
-    int64_t tail = last.out % lanes, tailRows = problem.rows % plan.tile.rows;
+    int64_t tail = last.out % lanes;
     int64_t resultSize = problem.resultSize();
     auto storeRows = [&](int64_t begin, int64_t end, int64_t v, int64_t count) {
       for (int64_t m = begin; m < end; ++m) {
@@ -537,14 +520,7 @@ private:
             });
       }
     };
-    if (tailRows == 0) {
-      storeVectors(0, plan.tile.rows);
-      return;
-    }
-    storeVectors(0, tailRows);
-    c.ifThen(c.cmp(arith::CmpIPredicate::sle, c.add(row, plan.tile.rows),
-                   c.index(problem.rows)),
-             [&] { storeVectors(tailRows, plan.tile.rows); });
+    forTileRows(c, plan.tile, row, problem.rows, storeVectors);
   }
 
   EmitContext &c;

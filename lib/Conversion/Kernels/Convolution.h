@@ -86,15 +86,24 @@ SourceLayout getSourceLayout(const WindowProblem &problem, int64_t channels,
                              int64_t images, int64_t rows, int64_t columns,
                              int64_t lanes);
 
-/// Copies channels [channel, channel + count) of images [image, image + images)
-/// to scratch, from position `row` of axis 0 and `column` of the last axis on.
-/// Scratch must have been zeroed before the first call if the band is whole
-/// images.
+/// Where a band lies in the batch and along the axes that are cut.
+struct Band {
+  mlir::Value image, images; // first image, and how many
+  mlir::Value row, column;   // null where the axis is not cut
+};
+
+/// The band of a number in [0, image bands * rowBands * columnBands).
+Band splitBand(EmitContext &c, const SourceLayout &layout, int64_t batch,
+               int64_t rowBands, int64_t columnBands, mlir::Value number);
+
+/// Copies channels [channel, channel + count)
+/// to scratch, for the images of a band and from its position of axis 0 and of
+/// the last axis on. Scratch must have been zeroed before the first call if the
+/// band is whole images.
 void fillSource(EmitContext &c, const WindowProblem &problem,
                 const SourceLayout &layout, const KernelTensor &scratch,
-                const KernelTensor &source, mlir::Value image,
-                mlir::Value images, mlir::Value channel, int64_t count,
-                int64_t totalChannels, mlir::Value row, mlir::Value column);
+                const KernelTensor &source, const Band &band,
+                mlir::Value channel, int64_t count, int64_t totalChannels);
 
 /// Writes the scratch offset of every (channel, tap) to the i32 table.
 void fillOffsets(EmitContext &c, const WindowPart &part,

@@ -173,26 +173,14 @@ public:
 private:
   void emitBlock(Value group) {
     fillRun(c, sums, c.index(0), plan.rowBlock * plan.paddedColumns, 0);
-    c.loop(plan.bands(), [&](Value band) {
-      Value column, row, rest = band;
-      if (plan.columnBands > 1) {
-        column = c.mul(c.rem(rest, plan.columnBands), plan.layout.bandColumns);
-        rest = c.div(rest, plan.columnBands);
-      }
-      if (plan.rowBands > 1) {
-        row = c.mul(c.rem(rest, plan.rowBands), plan.layout.bandRows);
-        rest = c.div(rest, plan.rowBands);
-      }
-      Value image = c.mul(rest, plan.layout.images);
-      Value images = plan.layout.images == 1
-                         ? c.index(1)
-                         : c.min(c.sub(c.index(p.batch), image),
-                                 c.index(plan.layout.images));
-      fillSource(c, p, plan.layout, xScratch, x, image, images,
+    c.loop(plan.bands(), [&](Value number) {
+      const Band band = splitBand(c, plan.layout, p.batch, plan.rowBands,
+                                  plan.columnBands, number);
+      fillSource(c, p, plan.layout, xScratch, x, band,
                  c.add(c.mul(group, p.channels), channel0), plan.channelBlock,
-                 p.channels * p.groups, row, column);
-      fillDy(group, image, images, row, column);
-      emitTiles(images);
+                 p.channels * p.groups);
+      fillDy(group, band);
+      emitTiles(band.images);
     });
     Value firstRow = c.add(c.mul(group, p.rows), row0);
     c.loop(c.index(0), rows, c.index(1), [&](Value m) {
@@ -204,7 +192,8 @@ private:
   }
 
   /// dyScratch[filter][image][run][position], zero where there is no position.
-  void fillDy(Value group, Value image, Value images, Value row, Value column) {
+  void fillDy(Value group, const Band &band) {
+    const Value row = band.row, column = band.column;
     SmallVector<int64_t> strides = getRowMajorStrides(p.resultExtents);
     int64_t size = p.resultSize(), last = axes - 1;
     int64_t bandColumns =
@@ -214,8 +203,8 @@ private:
       box.push_back(i == 0 ? plan.layout.bandRows : part.axes[i].out);
     Value zero = c.constant(c.b.getF32Type(), 0);
     c.loop(c.index(0), rows, c.index(1), [&](Value m) {
-      c.loop(c.index(0), images, c.index(1), [&](Value n) {
-        Value from = c.mul(c.add(c.mul(c.add(image, n), p.rows * p.groups),
+      c.loop(c.index(0), band.images, c.index(1), [&](Value n) {
+        Value from = c.mul(c.add(c.mul(c.add(band.image, n), p.rows * p.groups),
                                  c.add(c.mul(group, p.rows), c.add(row0, m))),
                            size);
         Value to =

@@ -146,37 +146,55 @@ static void emitMaxPool(OpWriter &w) {
   });
 }
 
+/// Where a tap of the window of result position `at` lies in the operand:
+/// the linear position, and through `inside` whether there is one.
+using Locate = function_ref<Value(ValueRange at, ValueRange tap, Value plane,
+                                  Value &inside)>;
+
+/// For every element of `out`, the sum of `term(source, tap)` over the taps
+/// that `locate` finds; `finish` makes the element of it.
+static void
+emitWindowSum(EmitContext &c, const KernelTensor &out, ArrayRef<int64_t> kernel,
+              Type acc, Locate locate,
+              function_ref<Value(Value source, ValueRange tap)> term,
+              function_ref<Value(Value sum, ValueRange at)> finish) {
+  c.parallel(out.numElements(), [&](Value item) {
+    const auto split = splitPlane(c, item, out.type.getShape());
+    Value sum = c.loopNest(
+        kernel, c.constant(acc, 0), [&](ValueRange tap, ValueRange carried) {
+          Value inside;
+          Value source = locate(split.second, tap, split.first, inside);
+          return c.ifElse(
+              inside, acc,
+              [&]() -> Values {
+                return {c.addf(carried[0], term(source, tap))};
+              },
+              [&]() -> Values { return {carried[0]}; });
+        })[0];
+    c.store(out, item, finish(sum, split.second));
+  });
+}
+
 static void emitMaxPoolGrad(OpWriter &w) {
   auto op = cast<nn::MaxPoolGradOp>(w.op);
   EmitContext &c = w.c;
   const KernelTensor &dy = w.in(0), &taps = w.in(1), &dx = w.out();
   const Window<decltype(op)> window(op, dx.type.getShape(), dy.type.getShape());
   Type acc = getAccumulator(dy);
-  c.parallel(dx.numElements(), [&](Value item) {
-    auto [plane, at] = splitPlane(c, item, dx.type.getShape());
-    Value base = plane;
-    Values position = at, y;
-    Value zero = c.constant(acc, 0);
-    Value sum = c.loopNest(
-        window.kernel, zero, [&](ValueRange tap, ValueRange carried) {
-          Value inside;
-          Value source = window.toOutput(c, position, tap, base, inside, y);
-          return c.ifElse(
-              inside, acc,
-              [&]() -> Values {
-                Value number =
-                    c.linearize(tap, getRowMajorStrides(window.kernel));
-                Value taken = arith::IndexCastOp::create(
-                    c.b, c.loc, c.b.getIndexType(), c.load(taps, source));
-                Value matches = c.cmp(IPred::eq, taken, number);
-                return {c.select(matches,
-                                 c.addf(carried[0], c.load(dy, source)),
-                                 carried[0])};
-              },
-              [&]() -> Values { return {carried[0]}; });
-        })[0];
-    c.store(dx, item, sum);
-  });
+  Values y;
+  emitWindowSum(
+      c, dx, window.kernel, acc,
+      [&](ValueRange at, ValueRange tap, Value plane, Value &inside) {
+        return window.toOutput(c, at, tap, plane, inside, y);
+      },
+      [&](Value source, ValueRange tap) {
+        Value number = c.linearize(tap, getRowMajorStrides(window.kernel));
+        Value taken = arith::IndexCastOp::create(c.b, c.loc, c.b.getIndexType(),
+                                                 c.load(taps, source));
+        return c.select(c.cmp(IPred::eq, taken, number), c.load(dy, source),
+                        c.constant(acc, 0));
+      },
+      [](Value sum, ValueRange) { return sum; });
 }
 
 static void emitAvgPool(OpWriter &w) {
@@ -185,25 +203,15 @@ static void emitAvgPool(OpWriter &w) {
   const KernelTensor &x = w.in(0), &y = w.out();
   const Window<decltype(op)> window(op, x.type.getShape(), y.type.getShape());
   Type acc = getAccumulator(x);
-  c.parallel(y.numElements(), [&](Value item) {
-    auto [plane, at] = splitPlane(c, item, y.type.getShape());
-    Value base = plane;
-    Values position = at;
-    Value zero = c.constant(acc, 0);
-    Value sum = c.loopNest(
-        window.kernel, zero, [&](ValueRange tap, ValueRange carried) {
-          Value inside;
-          Value source = window.toInput(c, position, tap, base, inside);
-          return c.ifElse(
-              inside, acc,
-              [&]() -> Values {
-                return {c.addf(carried[0], c.load(x, source))};
-              },
-              [&]() -> Values { return {carried[0]}; });
-        })[0];
-    Value divisor = window.count(c, position, op.getCountIncludePad(), acc);
-    c.store(y, item, c.divf(sum, divisor));
-  });
+  emitWindowSum(
+      c, y, window.kernel, acc,
+      [&](ValueRange at, ValueRange tap, Value plane, Value &inside) {
+        return window.toInput(c, at, tap, plane, inside);
+      },
+      [&](Value source, ValueRange) { return c.load(x, source); },
+      [&](Value sum, ValueRange at) {
+        return c.divf(sum, window.count(c, at, op.getCountIncludePad(), acc));
+      });
 }
 
 static void emitAvgPoolGrad(OpWriter &w) {
@@ -212,28 +220,17 @@ static void emitAvgPoolGrad(OpWriter &w) {
   const KernelTensor &dy = w.in(0), &dx = w.out();
   const Window<decltype(op)> window(op, dx.type.getShape(), dy.type.getShape());
   Type acc = getAccumulator(dy);
-  c.parallel(dx.numElements(), [&](Value item) {
-    auto [plane, at] = splitPlane(c, item, dx.type.getShape());
-    Value base = plane;
-    Values position = at;
-    Value zero = c.constant(acc, 0);
-    Value sum = c.loopNest(
-        window.kernel, zero, [&](ValueRange tap, ValueRange carried) {
-          Value inside;
-          Values y;
-          Value source = window.toOutput(c, position, tap, base, inside, y);
-          return c.ifElse(
-              inside, acc,
-              [&]() -> Values {
-                Value divisor =
-                    window.count(c, y, op.getCountIncludePad(), acc);
-                return {
-                    c.addf(carried[0], c.divf(c.load(dy, source), divisor))};
-              },
-              [&]() -> Values { return {carried[0]}; });
-        })[0];
-    c.store(dx, item, sum);
-  });
+  Values y;
+  emitWindowSum(
+      c, dx, window.kernel, acc,
+      [&](ValueRange at, ValueRange tap, Value plane, Value &inside) {
+        return window.toOutput(c, at, tap, plane, inside, y);
+      },
+      [&](Value source, ValueRange) {
+        return c.divf(c.load(dy, source),
+                      window.count(c, y, op.getCountIncludePad(), acc));
+      },
+      [](Value sum, ValueRange) { return sum; });
 }
 
 void conversion::addGenericPoolingKernels(KernelRegistry &registry) {

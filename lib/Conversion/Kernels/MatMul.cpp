@@ -358,7 +358,7 @@ private:
   }
 
   void storeTile(ArrayRef<Value> acc, Value row, Value column) {
-    int64_t tailRows = p.rows % plan.tile.rows, tail = p.columns % lanes;
+    int64_t tail = p.columns % lanes;
     auto storeRows = [&](int64_t begin, int64_t end, int64_t v, int64_t count) {
       for (int64_t m = begin; m < end; ++m)
         storeLanes(c, result,
@@ -390,14 +390,7 @@ private:
             });
       }
     };
-    if (tailRows == 0) {
-      storeVectors(0, plan.tile.rows);
-      return;
-    }
-    storeVectors(0, tailRows);
-    c.ifThen(c.cmp(arith::CmpIPredicate::sle, c.add(row, plan.tile.rows),
-                   c.index(p.rows)),
-             [&] { storeVectors(tailRows, plan.tile.rows); });
+    forTileRows(c, plan.tile, row, p.rows, storeVectors);
   }
 
   EmitContext &c;

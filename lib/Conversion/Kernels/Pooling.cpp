@@ -66,7 +66,7 @@ static std::optional<PoolShape> getPoolShape(Op op, Value unpooled,
 static void forPositions(EmitContext &c, int64_t extent,
                          std::pair<int64_t, int64_t> interior, bool vectors,
                          function_ref<void(Value, int64_t, bool)> emit) {
-  auto [low, high] = interior;
+  int64_t low = interior.first, high = interior.second;
   if (low >= high)
     low = high = extent;
   auto single = [&](int64_t begin, int64_t end, bool inside) {

@@ -122,6 +122,19 @@ void storeLanes(EmitContext &c, const KernelTensor &to, Value linear,
   });
 }
 
+void forTileRows(EmitContext &c, TileShape tile, Value row, int64_t rows,
+                 function_ref<void(int64_t begin, int64_t end)> body) {
+  const int64_t tail = rows % tile.rows;
+  if (tail == 0) {
+    body(0, tile.rows);
+    return;
+  }
+  body(0, tail);
+  c.ifThen(
+      c.cmp(arith::CmpIPredicate::sle, c.add(row, tile.rows), c.index(rows)),
+      [&] { body(tail, tile.rows); });
+}
+
 void vectorRun(EmitContext &c, int64_t count,
                function_ref<void(Value j, int64_t width)> body) {
   int64_t lanes = c.target.lanes();

@@ -60,6 +60,11 @@ emitTileProduct(EmitContext &c, TileShape tile, const KernelTensor &a,
 void storeLanes(EmitContext &c, const KernelTensor &to, mlir::Value linear,
                 mlir::Value vector, int64_t count);
 
+/// Calls body(begin, end) for the rows of the register tile at `row` that lie
+/// in [0, rows): those every tile has, then, where the tile is whole, the rest.
+void forTileRows(EmitContext &c, TileShape tile, mlir::Value row, int64_t rows,
+                 llvm::function_ref<void(int64_t begin, int64_t end)> body);
+
 /// Calls body(j, width) for consecutive pieces that cover [0, count): whole
 /// vectors, in a loop where there are many; the last piece may overlap the one
 /// before.

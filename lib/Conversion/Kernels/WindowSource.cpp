@@ -169,15 +169,34 @@ private:
 };
 } // namespace
 
+Band splitBand(EmitContext &c, const SourceLayout &layout, int64_t batch,
+               int64_t rowBands, int64_t columnBands, Value number) {
+  Band band;
+  if (columnBands > 1) {
+    band.column = c.mul(c.rem(number, columnBands), layout.bandColumns);
+    number = c.div(number, columnBands);
+  }
+  if (rowBands > 1) {
+    band.row = c.mul(c.rem(number, rowBands), layout.bandRows);
+    number = c.div(number, rowBands);
+  }
+  band.image = c.mul(number, layout.images);
+  band.images = layout.images == 1 ? c.index(1)
+                                   : c.min(c.sub(c.index(batch), band.image),
+                                           c.index(layout.images));
+  return band;
+}
+
 void fillSource(EmitContext &c, const WindowProblem &problem,
                 const SourceLayout &layout, const KernelTensor &scratch,
-                const KernelTensor &source, Value image, Value images,
-                Value channel, int64_t count, int64_t totalChannels, Value row,
-                Value column) {
+                const KernelTensor &source, const Band &band, Value channel,
+                int64_t count, int64_t totalChannels) {
   int64_t size = problem.sourceSize();
-  SourceFiller filler(c, problem, layout, scratch, source, row, column);
-  c.loop(c.index(0), images, c.index(1), [&](Value n) {
-    Value firstChannel = c.add(c.mul(c.add(image, n), totalChannels), channel);
+  SourceFiller filler(c, problem, layout, scratch, source, band.row,
+                      band.column);
+  c.loop(c.index(0), band.images, c.index(1), [&](Value n) {
+    Value firstChannel =
+        c.add(c.mul(c.add(band.image, n), totalChannels), channel);
     c.loop(count, [&](Value k) {
       filler.fill(
           c.add(c.mul(k, layout.channelPitch), c.mul(n, layout.imagePitch)),

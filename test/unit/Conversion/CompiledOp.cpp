@@ -240,7 +240,7 @@ std::unique_ptr<CompiledOp> CompiledOp::compile(MLIRContext &context,
   if (target.isGPU)
     emulateThreads(**lowered);
   PassManager pm(&context);
-  buildCPULoweringPipeline(pm);
+  buildKernelLoweringPipeline(pm, /*isGPU=*/false);
   if (failed(pm.run(**lowered)) ||
       failed(addEntryPoints(**lowered, kernel, result->shape, "k")))
     return nullptr;

@@ -1,5 +1,4 @@
-//===- Reduction.cpp - Derivatives of reductions
-//---------------------------===//
+//===- Reduction.cpp - Derivatives of reductions --------------------------===//
 
 #include "GradientRules.h"
 
@@ -80,23 +79,28 @@ static Value extremumGradient(OpBuilder &builder, Location loc, Value dy,
                          scalarLike(builder, loc, input, 0));
 }
 
+template <typename OpTy>
+static void extremumGradient(OpTy op, OpBuilder &builder, ValueRange grads,
+                             ArrayRef<bool> wanted,
+                             SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.assign(1, Value());
+  if (wanted[0] && grads[0])
+    operandGrads[0] =
+        extremumGradient(builder, op.getLoc(), grads[0], op.getInput(),
+                         op.getResult(), op.getAxes());
+}
+
 LogicalResult ReduceMaxOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                          ArrayRef<bool> wanted,
                                          SmallVectorImpl<Value> &operandGrads) {
-  operandGrads.assign(1, Value());
-  if (wanted[0] && grads[0])
-    operandGrads[0] = extremumGradient(builder, getLoc(), grads[0], getInput(),
-                                       getResult(), getAxes());
+  extremumGradient(*this, builder, grads, wanted, operandGrads);
   return success();
 }
 
 LogicalResult ReduceMinOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                          ArrayRef<bool> wanted,
                                          SmallVectorImpl<Value> &operandGrads) {
-  operandGrads.assign(1, Value());
-  if (wanted[0] && grads[0])
-    operandGrads[0] = extremumGradient(builder, getLoc(), grads[0], getInput(),
-                                       getResult(), getAxes());
+  extremumGradient(*this, builder, grads, wanted, operandGrads);
   return success();
 }
 
