@@ -9,6 +9,10 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
+#include <cmath>
+#include <random>
+
 using namespace mlir;
 
 namespace mpt::run {
@@ -59,24 +63,56 @@ static void countReleased(func::FuncOp function, const ValueRanges &ranges,
   });
 }
 
+/// Other elements in the range of the tensor's own: integers are shuffled, so
+/// that labels and indices stay valid.
+static void redraw(reference::Tensor &tensor, const NumericRange &range,
+                   std::mt19937_64 &random) {
+  std::shuffle(tensor.ints.begin(), tensor.ints.end(), random);
+  if (!range.hasFinite())
+    return;
+  std::uniform_real_distribution<double> uniform(0, 1);
+  for (double &value : tensor.floats) {
+    if (!std::isfinite(value))
+      continue;
+    switch (random() % 4) {
+    case 0:
+      value = range.lo;
+      break;
+    case 1:
+      value = range.hi;
+      break;
+    default:
+      value = range.lo + uniform(random) * (range.hi - range.lo);
+    }
+  }
+  reference::roundElements(tensor);
+}
+
 FailureOr<std::vector<data::HostTensor>>
-runCheckingRanges(Model &model, const Inputs &inputs,
+runCheckingRanges(Model &model, const Inputs &inputs, int64_t fuzz,
                   RangeStatistics &statistics) {
   FailureOr<std::vector<reference::Tensor>> arguments =
       makeArguments(model, inputs, /*f64=*/false);
   if (failed(arguments))
     return failure();
+  std::vector<NumericRange> declared;
+  for (const reference::Tensor &argument : *arguments) {
+    declared.push_back(rangeOf(argument));
+    if (fuzz > 0 && argument.isFloat())
+      declared.back().smallest = 0; // a draw may be nearer to zero
+  }
   RangeSeeds seeds;
   seeds.argument = [&](FunctionOpInterface, unsigned index) {
-    return std::optional<NumericRange>(rangeOf((*arguments)[index]));
+    return std::optional<NumericRange>(declared[index]);
   };
   const ValueRanges ranges(model.function, seeds);
   const FloatType f16 = Float16Type::get(model.function.getContext());
   countReleased(model.function, ranges, f16, statistics);
+  bool counting = true;
   reference::Options options;
   options.observer = [&](Operation *op, ArrayRef<reference::Tensor> results) {
     for (auto [value, tensor] : llvm::zip_equal(op->getResults(), results)) {
-      if (tensor.isFloat()) {
+      if (tensor.isFloat() && counting) {
         ++statistics.values;
         statistics.bounded += ranges.isBounded(value);
         statistics.fits += ranges.fits(value, f16);
@@ -96,7 +132,17 @@ runCheckingRanges(Model &model, const Inputs &inputs,
     }
     return success();
   };
-  return runReference(model, *arguments, options);
+  FailureOr<std::vector<data::HostTensor>> results =
+      runReference(model, *arguments, options);
+  counting = false;
+  std::mt19937_64 random(1);
+  for (int64_t run = 0; run < fuzz && succeeded(results); ++run) {
+    for (auto [argument, range] : llvm::zip_equal(*arguments, declared))
+      redraw(argument, range, random);
+    if (failed(runReference(model, *arguments, options)))
+      return failure();
+  }
+  return results;
 }
 
 int printRanges(const RangeStatistics &statistics) {

@@ -21,9 +21,10 @@ struct RangeStatistics {
 
 /// Infers ranges, taking those of the inputs' elements as declared, and checks
 /// every value of a run in the interpreter. A value outside of its range is
-/// printed, with its node, and counted.
+/// printed, with its node, and counted. `fuzz` more runs follow, with all
+/// floats, parameters too, drawn anew from their ranges, ends preferred.
 mlir::FailureOr<std::vector<data::HostTensor>>
-runCheckingRanges(Model &model, const Inputs &inputs,
+runCheckingRanges(Model &model, const Inputs &inputs, int64_t fuzz,
                   RangeStatistics &statistics);
 
 /// Prints a line with the shares. Returns the exit code: 1 if a value was

@@ -89,10 +89,12 @@ struct CommandLine {
   cl::opt<std::string> data{
       "data", cl::cat(category), cl::value_desc("DATA"),
       cl::desc("Inputs and labels, as for mpt-train: the first batch, or with "
-               "--profile a run per batch")};
+               "--profile or --check-ranges a run per batch")};
   cl::opt<int64_t> batches{
       "batches", cl::cat(category), cl::init(0), cl::value_desc("N"),
-      cl::desc("With --profile and --data: batches to run (default: all)")};
+      cl::desc("With --data and --profile (default: all) or --check-ranges "
+               "(default: 1): batches to run, a step's state being carried "
+               "from one to the next")};
   cl::opt<std::string> compared{
       "compare", cl::cat(category), cl::value_desc("model"),
       cl::desc("Run this model, too, and say how far the other's outputs and "
@@ -109,6 +111,10 @@ struct CommandLine {
       "check-ranges", cl::cat(category),
       cl::desc("Infer the ranges of all values from the inputs' and check "
                "that every value of the run lies inside; also for tests")};
+  cl::opt<int64_t> fuzz{
+      "fuzz", cl::cat(category), cl::init(0), cl::value_desc("N"),
+      cl::desc("With --check-ranges: N more runs with values drawn from the "
+               "ranges of the inputs and parameters")};
   cl::opt<double> relativeTolerance{"rtol", cl::cat(category), cl::init(1e-3),
                                     cl::desc("Relative tolerance of tests")};
   cl::opt<double> absoluteTolerance{"atol", cl::cat(category), cl::init(1e-7),
@@ -247,7 +253,7 @@ int mpt::runModel(int argc, char **argv) {
   RangeStatistics ranges;
   const Runner runner = [&](Model &model, const Inputs &values) {
     if (line.checkRanges)
-      return runCheckingRanges(model, values, ranges);
+      return runCheckingRanges(model, values, line.fuzz, ranges);
     return line.target == Target::CPU
                ? runCompiled(model, values, line.threads)
                : runReference(model, values, line.compute == Compute::F64);
@@ -273,8 +279,15 @@ int mpt::runModel(int argc, char **argv) {
       line.profile,
       {line.mergedProfiles.begin(), line.mergedProfiles.end()},
       line.batches};
-  if (line.profile.empty() && (!profiling.merged.empty() || line.batches != 0))
-    return fail("mpt-run: --profile-merge and --batches go with --profile");
+  if (line.profile.empty() && !profiling.merged.empty())
+    return fail("mpt-run: --profile-merge goes with --profile");
+  if (line.batches < 0 ||
+      (line.batches != 0 &&
+       (line.data.empty() || (line.profile.empty() && !line.checkRanges))))
+    return fail("mpt-run: --batches goes with --data, and with --profile or "
+                "--check-ranges");
+  if (line.fuzz < 0 || (line.fuzz != 0 && !line.checkRanges))
+    return fail("mpt-run: --fuzz goes with --check-ranges");
   if (!line.profile.empty() &&
       (line.target != Target::Reference || line.compute != Compute::F32))
     return fail("mpt-run: --profile is for --target=reference and its default "
@@ -307,6 +320,15 @@ int mpt::runModel(int argc, char **argv) {
   FailureOr<std::vector<data::HostTensor>> outputs = runner(*model, values);
   if (failed(outputs))
     return 1;
+  const int64_t runs =
+      batches ? std::min(batches->count(), line.batches.getValue()) : 1;
+  for (int64_t run = 1; line.checkRanges && run < runs; ++run) {
+    carryState(*model, *outputs, values);
+    batches->fill(run, values);
+    outputs = runner(*model, values);
+    if (failed(outputs))
+      return 1;
+  }
   if (line.checkRanges)
     return printRanges(ranges);
   return writeOutputs(line.outputDirectory, *model, *outputs);
