@@ -78,25 +78,28 @@ static void remarkOnConstant(Operation *op, const NumericRange &range) {
                      << number(largest);
 }
 
-/// A sum whose terms fit FP16 and which does not.
-static void remarkOnSum(Operation *op, const ValueRanges &ranges) {
+/// An operation that may be low, whose operands fit FP16 and whose result does
+/// not: a sum of many terms, a square.
+static void remarkOnGrowth(Operation *op, const ValueRanges &ranges) {
   auto interface = dyn_cast<PrecisionOpInterface>(op);
-  if (!interface || !interface.getAccumulatorType() ||
-      op->getNumOperands() == 0)
+  if (!interface || op->getNumOperands() == 0 || op->getNumResults() == 0 ||
+      interface.getPrecisionClass() == PrecisionClass::FP32)
     return;
+  // Statistics, the further results of normalizations, are FP32 anyway.
+  Value result = op->getResult(0);
   FloatType f16 = Float16Type::get(op->getContext());
+  if (!isFloatTensor(result.getType()) || ranges.fits(result, f16))
+    return;
   for (Value operand : op->getOperands())
     if (isFloatTensor(operand.getType()) && !ranges.fits(operand, f16))
       return;
-  for (Value result : op->getResults()) {
-    if (!isFloatTensor(result.getType()) || ranges.fits(result, f16))
-      continue;
-    const NumericRange range = ranges.lookup(result);
-    op->emitRemark() << "sums terms that fit FP16 to up to "
-                     << number(range.absMax())
+  const std::string most = number(ranges.lookup(result).absMax());
+  if (interface.getAccumulatorType())
+    op->emitRemark() << "sums terms that fit FP16 to up to " << most
                      << ", above its 65504: the sum is kept in FP32";
-    return;
-  }
+  else
+    op->emitRemark() << "can reach " << most
+                     << ", above FP16's 65504, although its operands fit";
 }
 
 void mpt::remarkOnRanges(FunctionOpInterface function,
@@ -105,6 +108,6 @@ void mpt::remarkOnRanges(FunctionOpInterface function,
     if (getFloatConstant(op))
       remarkOnConstant(op, ranges.lookup(op->getResult(0)));
     else
-      remarkOnSum(op, ranges);
+      remarkOnGrowth(op, ranges);
   });
 }

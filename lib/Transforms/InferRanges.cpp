@@ -142,7 +142,9 @@ private:
     });
   }
 
-  static void printRanges(func::FuncOp function, const ValueRanges &ranges) {
+  void printRanges(func::FuncOp function, const ValueRanges &ranges) {
+    int64_t values = 0, bounded = 0, fits = 0;
+    FloatType f16 = Float16Type::get(&getContext());
     std::string text;
     llvm::raw_string_ostream os(text);
     os << "@" << function.getSymName() << '\n';
@@ -161,7 +163,12 @@ private:
           os << " '" << name << "'";
       }
       os << ": " << ranges.lookup(value).str() << '\n';
+      ++values;
+      bounded += ranges.isBounded(value);
+      fits += ranges.fits(value, f16);
     });
+    os << "  values: " << values << ", bounded: " << bounded
+       << ", proven to fit f16: " << fits << '\n';
     llvm::outs() << text;
   }
 

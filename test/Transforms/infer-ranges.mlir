@@ -14,6 +14,7 @@ nn.parameter @w trainable = true : tensor<4x2xf32> = dense<[[1.0, -2.0], [0.5, 0
 // CHECK-NEXT: nn.softmax 'attention': [0, 1] or nan
 // CHECK-NEXT: nn.matmul: [-8.000002, 12] or nan
 // CHECK-NEXT: nn.relu: [0, 12] or nan
+// CHECK-NEXT: values: 5, bounded: 4, proven to fit f16: 4
 // NOTE-LABEL: func.func @forward(
 // NOTE: nn.softmax {{.*}}mp.ranges = [{hi = 1.000000e+00 : f64, lo = 0.000000e+00 : f64, nan, smallest = {{.*}} : f64}]
 // SEED-LABEL: @forward

@@ -95,8 +95,8 @@ private:
 };
 
 /// Remarks, with node names, on what FP16 does to the values of a function:
-/// constants that overflow or lose their bits, epsilons that vanish, sums that
-/// can overflow although their terms do not. Changes nothing.
+/// constants that overflow or lose their bits, epsilons that vanish, sums and
+/// products that can overflow although what they are made of does not.
 void remarkOnRanges(mlir::FunctionOpInterface function,
                     const ValueRanges &ranges);
 

@@ -329,7 +329,7 @@ def InferRangesPass : Pass<"mpt-infer-ranges", "::mlir::func::FuncOp"> {
       `trained-bound=B` assumes that it stays in [-B, B].
 
     Remarks, with node names: masking constants below -65504, epsilons that vanish in FP16,
-    constants that lose all their bits, sums that leave FP16 although their terms do not.
+    constants that lose all their bits, sums and squares that leave FP16 although what they are made of does not.
     The function is not changed unless `annotate` is given:
 
     ```mlir
