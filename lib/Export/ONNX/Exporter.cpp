@@ -84,6 +84,10 @@ int64_t neededOpset(Operation &op) {
   auto atLeast = [&](int64_t version) { needed = std::max(needed, version); };
   llvm::TypeSwitch<Operation *>(&op)
       .Case([&](nn::BatchNormTrainingOp) { atLeast(15); })
+      .Case([&](nn::BatchNormInferenceOp norm) {
+        if (elementOf(norm.getInput()) != elementOf(norm.getScale()))
+          atLeast(15);
+      })
       .Case([&](nn::HardSwishOp) { atLeast(14); })
       .Case([&](nn::LayerNormOp) { atLeast(17); })
       .Case([&](nn::MishOp) { atLeast(18); })
@@ -209,8 +213,9 @@ std::string Exporter::cast(const std::string &name, Type element) {
 }
 
 std::string Exporter::castTo(Value value, Type element) {
-  return elementOf(value) == element ? nameOf(value)
-                                     : cast(nameOf(value), element);
+  auto it = storedTypes.find(value);
+  Type present = it == storedTypes.end() ? elementOf(value) : it->second;
+  return present == element ? nameOf(value) : cast(nameOf(value), element);
 }
 
 void Exporter::emitMany(ArrayRef<Value> results, StringRef opType,

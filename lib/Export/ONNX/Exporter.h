@@ -109,6 +109,8 @@ private:
   mlir::Operation *current = nullptr;
   llvm::DenseMap<mlir::Value, std::string> names;
   llvm::DenseMap<mlir::Value, std::string> outputNames;
+  /// Parameters that the file holds in another type than the function has.
+  llvm::DenseMap<mlir::Value, mlir::Type> storedTypes;
   llvm::StringSet<> usedNames, usedNodeNames;
   llvm::StringMap<int64_t> nameCounts;
   std::map<std::string, std::string> constants; // serialized tensor: its name

@@ -126,15 +126,27 @@ static std::string roundBytes(const char *bytes, size_t count, Type element) {
   return rounded;
 }
 
-/// A parameter that is read through one kind of cast only has the type behind
-/// the cast in the file.
+/// The type that an operand has in the ONNX node: behind a cast that only it
+/// reads, or, for scale and shift of a normalization, that of the data.
+static Type typeInNode(OpOperand &use) {
+  Operation *user = use.getOwner();
+  if (auto cast = dyn_cast<mp::CastOp>(user))
+    return elementOf(cast.getResult());
+  if (isa<nn::LayerNormOp, nn::RMSNormOp, nn::GroupNormOp>(user) &&
+      use.getOperandNumber() > 0)
+    return elementOf(user->getOperand(0));
+  return {};
+}
+
+/// A parameter that all its users read in one other type has that type in the
+/// file.
 static Type storedType(BlockArgument argument) {
   Type type;
-  for (Operation *user : argument.getUsers()) {
-    auto cast = dyn_cast<mp::CastOp>(user);
-    if (!cast || (type && type != elementOf(cast.getResult())))
+  for (OpOperand &use : argument.getUses()) {
+    Type used = typeInNode(use);
+    if (!used || (type && type != used))
       return {};
-    type = elementOf(cast.getResult());
+    type = used;
   }
   return type;
 }
@@ -163,8 +175,10 @@ LogicalResult Exporter::addParameter(unsigned index, BlockArgument argument,
              bytes.offset;
     bytes = {roundBytes(data, type.getNumElements(), stored), "", 0, 0};
     type = RankedTensorType::get(type.getShape(), stored);
+    storedTypes[argument] = stored;
     for (Operation *user : argument.getUsers())
-      names[user->getResult(0)] = name;
+      if (isa<mp::CastOp>(user))
+        names[user->getResult(0)] = name;
   }
   addInitializer(name, type, std::move(bytes));
   return success();

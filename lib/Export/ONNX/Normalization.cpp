@@ -2,8 +2,8 @@
 //
 // ONNX wants scale and shift of layer, RMS and group normalization in the
 // data's type; stash_type = 1 (the default) keeps the statistics in FP32. Batch
-// normalization may mix types by its definition, but runtimes implement it in
-// one: it is written in the type of its statistics, between casts.
+// normalization takes 16-bit data beside FP32 scale, shift and statistics from
+// opset 15 on.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,13 +19,12 @@ static onnx::AttributeProto epsilonOf(const llvm::APFloat &epsilon) {
 
 static LogicalResult emitBatchNormInference(Exporter &exporter,
                                             nn::BatchNormInferenceOp op) {
-  Type statistic = elementOf(op.getScale());
   exporter.emitAs(op.getResult(), "BatchNormalization",
-                  {exporter.castTo(op.getInput(), statistic),
+                  {exporter.nameOf(op.getInput()),
                    exporter.nameOf(op.getScale()),
                    exporter.nameOf(op.getBias()), exporter.nameOf(op.getMean()),
                    exporter.nameOf(op.getVariance())},
-                  {epsilonOf(op.getEpsilon())}, statistic);
+                  {epsilonOf(op.getEpsilon())});
   return success();
 }
 
@@ -33,8 +32,7 @@ static LogicalResult emitBatchNormTraining(Exporter &exporter,
                                            nn::BatchNormTrainingOp op) {
   if (!op.getSavedMean().use_empty() || !op.getSavedRstd().use_empty())
     return op.emitOpError("cannot be exported with its saved statistics");
-  Type statistic = elementOf(op.getScale());
-  Names inputs = {exporter.castTo(op.getInput(), statistic),
+  Names inputs = {exporter.nameOf(op.getInput()),
                   exporter.nameOf(op.getScale()), exporter.nameOf(op.getBias()),
                   exporter.nameOf(op.getRunningMean()),
                   exporter.nameOf(op.getRunningVariance())};
@@ -43,7 +41,7 @@ static LogicalResult emitBatchNormTraining(Exporter &exporter,
       floatAttr("momentum", op.getMomentum().convertToDouble()),
       intAttr("training_mode", 1)};
   exporter.emitMany({op.getResult(), op.getNewMean(), op.getNewVariance()},
-                    "BatchNormalization", inputs, attributes, statistic);
+                    "BatchNormalization", inputs, attributes);
   return success();
 }
 
