@@ -32,7 +32,9 @@ from measure import measured  # noqa: E402
 # Name -> arguments of mpt-opt. A name that starts with "mpt" is ours.
 OURS = {
     "mpt": ["--mpt-mixed-precision"],
-    "mpt-aggressive": ["--mpt-mixed-precision=preset=aggressive"],
+    "mpt-conservative": ["--mpt-mixed-precision=policy=conservative"],
+    "mpt-aggressive": ["--mpt-mixed-precision=policy=aggressive"],
+    "mpt-paint": ["--mpt-mixed-precision=strategy=paint"],
     "mpt-bf16": ["--mpt-mixed-precision=low=bf16"],
 }
 # Name -> environment.
@@ -186,9 +188,6 @@ def main():
     if unknown:
         sys.exit(f"peers.py: unknown tool or group {', '.join(unknown)}; tools are {', '.join([*OURS, *PEERS])}, groups {', '.join(GROUPS)}")
     missing, pythons = {}, {}
-    known = subprocess.run([args.mpt_opt, "--help"], capture_output=True, text=True).stdout
-    if "preset=" not in known.split("--mpt-mixed-precision", 1)[-1].split("--mpt-", 1)[0]:
-        tools = [t for t in tools if t != "mpt-aggressive"]
     for tool in [t for t in tools if t in PEERS]:
         pythons[tool], why = make_environment(PEERS[tool])
         if why:
@@ -207,12 +206,13 @@ def main():
             for case in makers[group]():
                 if not args.files or re.search(args.files, case.name):
                     work(case, tools, args, pythons, results, folder)
-    if not args.no_setup:
-        store.write_text(json.dumps(results, indent=1))
+                    if not args.no_setup:  # a run that is broken off leaves what it has
+                        store.write_text(json.dumps(results, indent=1))
     complete = not (args.tools or args.groups or args.files) or args.keep
     command = shlex.join(["bench/peers.py", *sys.argv[1:]])
     versions = {name: (HERE / "requirements" / f"{name}.txt").read_text() for name in sorted(set(PEERS.values()))}
-    page = tables.page(results, list(OURS), list(PEERS), missing, versions, command, time.perf_counter() - start, args.limit)
+    notes = f"`{command}`" + (" over the figures of earlier runs; compare times within a table's row" if args.keep else "")
+    page = tables.page(results, list(OURS), list(PEERS), missing, versions, notes, time.perf_counter() - start, args.limit)
     output = args.output or (ROOT / "docs/Peers.md" if complete else None)
     if output:
         output.write_text(page)

@@ -185,7 +185,7 @@ def wav2vec2(full, batch):
         config = Wav2Vec2Config(vocab_size=32, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256,
                                 conv_dim=[32] * 7, apply_spec_augment=False, **quiet)  # fmt: skip
         samples = 32000
-    loss = "ctc(logits, labels, label_lengths=label_lengths)"
+    loss = "ctc(logits, labels, logit_lengths, label_lengths)"
     return wrapped(Wav2Vec2ForCTC(config), {"input_values": torch.randn(batch, samples)}, loss, "dynamo")
 
 

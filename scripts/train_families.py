@@ -108,7 +108,7 @@ def torch_loss(name, outputs, batch):
         return F.cross_entropy(outputs[0], labels) + 0.4 * F.cross_entropy(outputs[1], labels)
     if name == "wav2vec2":
         log = F.log_softmax(outputs, -1).transpose(0, 1)
-        return F.ctc_loss(log, labels, [log.shape[0]] * log.shape[1], batch["label_lengths"].tolist())
+        return F.ctc_loss(log, labels, batch["logit_lengths"].tolist(), batch["label_lengths"].tolist())
     return F.cross_entropy(outputs.flatten(0, -2), labels.flatten(), ignore_index=-100)
 
 

@@ -6,7 +6,8 @@ packages asterisk-core-sounds-en-wav and asterisk-core-sounds-en).
 
 whisper: `input_features`, the log-mel spectrum of transformers' WhisperFeatureExtractor; `decoder_input_ids` and `labels`,
 the transcript in bytes (ByT5Tokenizer). wav2vec2: `input_values`, the sound with mean 0 and variance 1
-(Wav2Vec2FeatureExtractor), padded with silence; `labels`, letters numbered from 1 (0 is CTC's blank), and `label_lengths`.
+(Wav2Vec2FeatureExtractor), padded with silence; `labels`, letters numbered from 1 (0 is CTC's blank), `label_lengths`, and
+`logit_lengths`, the frames that the model makes of the sound without the padding.
 The sounds have 8 kHz and are resampled to 16 kHz (scipy).
 """
 
@@ -65,6 +66,13 @@ def whisper(pairs, args):
     return {"input_features": features.astype(np.float32), "decoder_input_ids": decoder, "labels": labels}
 
 
+def frames(samples):
+    """What is left of so many samples behind Wav2Vec2's seven convolutions."""
+    for kernel, stride in [(10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2)]:
+        samples = (samples - kernel) // stride + 1
+    return samples
+
+
 def wav2vec2(pairs, args):
     from transformers import Wav2Vec2FeatureExtractor
 
@@ -72,13 +80,16 @@ def wav2vec2(pairs, args):
     size = int(args.seconds * RATE)
     values = np.zeros((len(pairs), size), np.float32)
     labels = np.zeros((len(pairs), args.tokens), np.int64)
-    lengths = np.zeros(len(pairs), np.int64)
+    lengths, available = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
     for row, (sound, text) in enumerate(pairs):
         values[row, : len(sound)] = extractor(sound, sampling_rate=RATE).input_values[0]
         letters = [LETTERS.index(c) for c in re.sub(r"[^a-z' ]+", " ", text.lower()).strip() if c in LETTERS][: args.tokens]
         labels[row, : len(letters)] = letters
-        lengths[row] = len(letters)
-    return {"input_values": values, "labels": labels, "label_lengths": lengths}
+        lengths[row], available[row] = len(letters), frames(len(sound))
+    repeats = (labels[:, 1:] == labels[:, :-1]).sum(1)  # a blank must stand between equal letters
+    keep = (lengths > 0) & (lengths + repeats <= available)
+    made = {"input_values": values, "labels": labels, "logit_lengths": available, "label_lengths": lengths}
+    return {key: value[keep] for key, value in made.items()}
 
 
 def main():
@@ -96,7 +107,7 @@ def main():
         sys.exit(f"prepare.py: no .wav file of a transcript in {args.sounds}; install the Debian package asterisk-core-sounds-en-wav")
     made = (whisper if args.task == "whisper" else wav2vec2)(pairs, args)
     np.savez(args.output, **made)
-    print(f"{args.output}: {len(pairs)} recordings, {', '.join(f'{k} {v.shape[1:]}' for k, v in made.items())}")
+    print(f"{args.output}: {len(made['labels'])} recordings, {', '.join(f'{k} {v.shape[1:]}' for k, v in made.items())}")
 
 
 if __name__ == "__main__":
