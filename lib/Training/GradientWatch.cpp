@@ -73,9 +73,11 @@ bool GradientWatch::look(const execution::StepExecutor &executor,
       const int64_t nonzero =
           statistics.elements - statistics.zeros - statistics.nans;
       int64_t small = 0;
-      for (auto [exponent, count] : statistics.exponents)
+      for (auto [exponent, count] : statistics.exponents) {
+        record.watchExponents[exponent] += count;
         if (std::ldexp(1.0, exponent) < normal)
           small += count;
+      }
       const double share =
           nonzero ? static_cast<double>(small) / static_cast<double>(nonzero)
                   : 0;

@@ -97,6 +97,11 @@ bool TrainingLog::write(const StepRecord &record, std::string &error) {
         out.attribute("tensor", record.watchOverflow);
         out.attribute("doublings_left", number(record.watchHeadroom));
       });
+    if (!record.watchExponents.empty())
+      out.attributeObject("gradient_exponents", [&] {
+        for (auto [exponent, count] : record.watchExponents)
+          out.attribute(std::to_string(exponent), count);
+      });
     if (!record.watchUnderflow.empty())
       out.attributeObject("closest_to_underflow", [&] {
         out.attribute("tensor", record.watchUnderflow);

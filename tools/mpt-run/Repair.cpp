@@ -76,6 +76,11 @@ bool Search::build(ArrayRef<std::string> nodes, Model &mixed) {
       mixed.module->lookupSymbol<func::FuncOp>(reference.function.getSymName());
   MixedPrecisionOptions options;
   options.low = low;
+  // What mpt-training does; an inference graph is to be exported.
+  options.widenResults =
+      reference.function
+          .walk([](mp::UpdateOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
   for (const std::string &node : nodes)
     options.fp32Ops.push_back(escape(node));
   PassManager manager(mixed.module->getContext());
@@ -152,8 +157,10 @@ Search::findMinimal(std::vector<std::string> ranked) {
     (*result ? good : bad) = middle;
   }
   ranked.resize(good);
-  // Parts that can be left out, halves first.
-  for (size_t size = ranked.size() / 2; size > 0; size /= 2) {
+  // Parts that can be left out, halves first; single nodes until none can.
+  size_t size = std::max<size_t>(ranked.size() / 2, 1);
+  while (true) {
+    const size_t before = ranked.size();
     for (size_t at = 0; at < ranked.size();) {
       std::vector<std::string> rest(ranked.begin(), ranked.begin() + at);
       rest.insert(rest.end(),
@@ -167,8 +174,10 @@ Search::findMinimal(std::vector<std::string> ranked) {
       else
         at += size;
     }
+    if (size == 1 && ranked.size() == before)
+      return ranked;
+    size = std::max<size_t>(size / 2, 1);
   }
-  return ranked;
 }
 
 static bool writePolicy(const std::string &path, ArrayRef<std::string> nodes,

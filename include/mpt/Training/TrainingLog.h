@@ -5,6 +5,7 @@
 
 #include "llvm/ADT/StringRef.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ struct StepRecord {
   /// has), and the one with the largest share of elements that are subnormal.
   std::string watchOverflow, watchUnderflow;
   double watchHeadroom = 0, watchSubnormal = 0;
+  /// Elements of all watched tensors by floor(log2 |x|).
+  std::map<int, int64_t> watchExponents;
 };
 
 /// What an evaluation over the test data found.
