@@ -35,8 +35,8 @@ namespace mpt {
 using namespace mlir;
 using namespace mpt;
 
-/// What is to be kept at most: bytes, or a fraction of what is kept now.
-static std::optional<int64_t> parseBudget(StringRef text, int64_t keptNow) {
+/// The largest peak of live bytes: bytes, or a fraction of today's.
+static std::optional<int64_t> parseBudget(StringRef text, int64_t today) {
   StringRef digits = text.trim();
   double unit = 1;
   bool isFraction = false;
@@ -54,7 +54,7 @@ static std::optional<int64_t> parseBudget(StringRef text, int64_t keptNow) {
   if (digits.trim().getAsDouble(value) || !(value > 0) || std::isinf(value) ||
       (isFraction && value * unit > 1))
     return std::nullopt;
-  return static_cast<int64_t>(value * unit * (isFraction ? keptNow : 1));
+  return static_cast<int64_t>(value * unit * (isFraction ? today : 1));
 }
 
 namespace {
@@ -78,7 +78,7 @@ RematerializePass::choose(const RecomputeProblem &problem,
                           const RecomputePlan &today) {
   std::optional<int64_t> limit;
   if (!budget.empty()) {
-    limit = parseBudget(budget, today.kept);
+    limit = parseBudget(budget, today.peak);
     if (!limit) {
       emitError(getOperation().getLoc())
           << "budget should be bytes like 64MiB or a fraction like 0.35, is '"
@@ -88,34 +88,34 @@ RematerializePass::choose(const RecomputeProblem &problem,
   }
   const double mostFlops = maxFlops * static_cast<double>(today.flops);
   RecomputePlan best = today;
-  bool met = limit && best.kept <= *limit;
+  auto meets = [&](const RecomputePlan &plan) {
+    return limit && plan.peak <= *limit;
+  };
   auto consider = [&](RecomputePlan plan) {
     if (static_cast<double>(plan.flops) > mostFlops)
       return;
-    bool meets = limit && plan.kept <= *limit;
     // Within the budget the flops count, before that the memory.
-    bool better = meets != met ? meets
-                  : meets      ? std::pair(plan.flops, plan.peak) <
-                                     std::pair(best.flops, best.peak)
-                               : std::pair(plan.peak, plan.kept) <
-                                     std::pair(best.peak, best.kept);
-    if (!better)
-      return;
-    best = std::move(plan);
-    met = meets;
+    bool better = meets(plan) != meets(best) ? meets(plan)
+                  : meets(plan) ? std::pair(plan.flops, plan.peak) <
+                                      std::pair(best.flops, best.peak)
+                                : std::pair(plan.peak, plan.kept) <
+                                      std::pair(best.peak, best.kept);
+    if (better)
+      best = std::move(plan);
   };
   // What moving a byte again costs, against keeping one. Low prices keep less,
-  // but may repeat long chains that all live at the same time.
+  // but may repeat long chains that all live at the same time; so the cuts for
+  // several prices compete by their peaks.
   static constexpr double kTrafficPrices[] = {0.45, 0.3, 0.2, 0.1, 0.05, 0.02};
   for (double traffic : kTrafficPrices)
     consider(problem.solve({traffic, std::nullopt}));
-  if (!limit || met)
+  if (!limit || meets(best))
     return best;
-  // A flop for so many bytes: from no contraction worth it to all of them.
-  for (double flop = 1; flop > 1e-5; flop /= 1.6) {
-    for (double traffic : {0.1, 0.02})
+  // Bytes that a flop must save: from no contraction worth it to all of them.
+  for (double flop = 1; flop > 1e-5; flop /= 1.5) {
+    for (double traffic : {0.3, 0.1, 0.02})
       consider(problem.solve({traffic, flop}));
-    if (met)
+    if (meets(best))
       break;
   }
   return best;
@@ -154,9 +154,10 @@ void RematerializePass::runOnOperation() {
   InFlightDiagnostic remark = emitRemark(function.getLoc());
   remark << "keeps " << mebibytes(plan->kept)
          << " for the backward pass instead of " << mebibytes(today.kept)
-         << "; " << copies << " operations are repeated, " << flops
-         << " times the flops";
-  if (!budget.empty() && plan->kept > *parseBudget(budget, today.kept))
+         << ", at its peak " << mebibytes(plan->peak) << " instead of "
+         << mebibytes(today.peak) << "; " << copies
+         << " operations are repeated, " << flops << " times the flops";
+  if (!budget.empty() && plan->peak > *parseBudget(budget, today.peak))
     remark << "; the budget of '" << budget.getValue()
            << "' cannot be met within max-flops";
   OpBuilder b(&getContext());

@@ -1,11 +1,11 @@
 // RUN: mpt-opt %s --mpt-rematerialize 2>%t.remarks | FileCheck %s
 // RUN: FileCheck %s --check-prefix=REMARK --input-file=%t.remarks
 // RUN: mpt-opt %s --mpt-rematerialize --cse --canonicalize --mpt-rematerialize 2>/dev/null | FileCheck %s
-// RUN: mpt-opt %s --mpt-rematerialize="budget=1KiB max-flops=1.9" 2>/dev/null | FileCheck %s --check-prefix=BUDGET
+// RUN: mpt-opt %s --mpt-rematerialize="budget=1KiB" 2>/dev/null | FileCheck %s --check-prefix=BUDGET
 // RUN: not mpt-opt %s --mpt-rematerialize="budget=1.5" 2>&1 | FileCheck %s --check-prefix=ABOVE
 // RUN: not mpt-opt %s --mpt-rematerialize="max-flops=0.5" 2>&1 | FileCheck %s --check-prefix=FLOPS
 
-// REMARK: remark: keeps 0.{{[0-9]*}} MiB for the backward pass instead of 0.{{[0-9]*}} MiB; 2 operations are repeated, 1.0{{[0-9]*}} times the flops
+// REMARK: remark: keeps 0.{{[0-9]*}} MiB for the backward pass instead of 0.{{[0-9]*}} MiB, at its peak 0.{{[0-9]*}} MiB instead of 0.{{[0-9]*}} MiB; 2 operations are repeated, 1.0{{[0-9]*}} times the flops
 
 // The dropout and the gelu run again, right before they are read; the product is kept.
 // CHECK-LABEL: func.func @train_step(
@@ -18,9 +18,13 @@
 // CHECK: %[[D:.*]], %{{.*}} = nn.dropout %[[G]] {mp.recomputed, ratio = 5.000000e-01 : f64, seed = 7 : i64}
 // CHECK-NEXT: nn.matmul %[[D]], %{{.*}} {transpose_lhs = true}
 
-// With a budget that cheap operations cannot meet, the product too.
+// With a budget that cheap operations cannot meet, the first layer's wide product runs again, when the second
+// layer's is not needed any more.
+// BUDGET-LABEL: func.func @two_layers(
 // BUDGET: mp.loss_seed
-// BUDGET: nn.matmul %{{.*}}, %{{.*}} {mp.recomputed}
+// BUDGET: mp.gradient %{{.*}} of "w2"
+// BUDGET: nn.matmul %{{.*}}, %{{.*}} {mp.recomputed} : (tensor<16x16xf32>, tensor<16x1024xf32>)
+// BUDGET: mp.gradient %{{.*}} of "v1"
 
 // ABOVE: error: budget should be bytes like 64MiB or a fraction like 0.35, is '1.5'
 // FLOPS: error: max-flops should be at least 1
@@ -55,4 +59,38 @@ func.func @eval(%x: tensor<64x64xf32> {mp.name = "x", mp.role = #mp.role<input>}
     -> (tensor<64x64xf32> {mp.name = "y", mp.role = #mp.role<output>}) {
   %0 = nn.gelu %x : tensor<64x64xf32>
   return %0 : tensor<64x64xf32>
+}
+
+func.func @two_layers(%x: tensor<16x16xf32> {mp.name = "x", mp.role = #mp.role<input>},
+                      %y: tensor<16x16xf32> {mp.name = "y", mp.role = #mp.role<label>},
+                      %v1: tensor<16x1024xf32> {mp.name = "v1", mp.role = #mp.role<parameter>},
+                      %w1: tensor<1024x16xf32> {mp.name = "w1", mp.role = #mp.role<parameter>},
+                      %v2: tensor<16x1024xf32> {mp.name = "v2", mp.role = #mp.role<parameter>},
+                      %w2: tensor<1024x16xf32> {mp.name = "w2", mp.role = #mp.role<parameter>})
+    -> (tensor<f32> {mp.name = "loss", mp.role = #mp.role<loss>}, tensor<1024x16xf32> {mp.name = "w2", mp.role = #mp.role<gradient>},
+        tensor<16x1024xf32> {mp.name = "v2", mp.role = #mp.role<gradient>}, tensor<1024x16xf32> {mp.name = "w1", mp.role = #mp.role<gradient>},
+        tensor<16x1024xf32> {mp.name = "v1", mp.role = #mp.role<gradient>}) {
+  %u1 = nn.matmul %x, %v1 : (tensor<16x16xf32>, tensor<16x1024xf32>) -> tensor<16x1024xf32>
+  %g1 = nn.gelu %u1 : tensor<16x1024xf32>
+  %h = nn.matmul %g1, %w1 : (tensor<16x1024xf32>, tensor<1024x16xf32>) -> tensor<16x16xf32>
+  %u2 = nn.matmul %h, %v2 : (tensor<16x16xf32>, tensor<16x1024xf32>) -> tensor<16x1024xf32>
+  %g2 = nn.gelu %u2 : tensor<16x1024xf32>
+  %o = nn.matmul %g2, %w2 : (tensor<16x1024xf32>, tensor<1024x16xf32>) -> tensor<16x16xf32>
+  %l = nn.mse_loss %o, %y : (tensor<16x16xf32>, tensor<16x16xf32>) -> tensor<f32>
+  %s = mp.loss_seed : tensor<f32>
+  %d = nn.mse_loss_grad %s, %o, %y : (tensor<f32>, tensor<16x16xf32>, tensor<16x16xf32>) -> tensor<16x16xf32>
+  %0 = nn.matmul %g2, %d {transpose_lhs = true} : (tensor<16x1024xf32>, tensor<16x16xf32>) -> tensor<1024x16xf32>
+  %1 = mp.gradient %0 of "w2" : tensor<1024x16xf32>
+  %2 = nn.matmul %d, %w2 {transpose_rhs = true} : (tensor<16x16xf32>, tensor<1024x16xf32>) -> tensor<16x1024xf32>
+  %3 = nn.gelu_grad %2, %u2 : tensor<16x1024xf32>
+  %4 = nn.matmul %h, %3 {transpose_lhs = true} : (tensor<16x16xf32>, tensor<16x1024xf32>) -> tensor<16x1024xf32>
+  %5 = mp.gradient %4 of "v2" : tensor<16x1024xf32>
+  %6 = nn.matmul %3, %v2 {transpose_rhs = true} : (tensor<16x1024xf32>, tensor<16x1024xf32>) -> tensor<16x16xf32>
+  %7 = nn.matmul %g1, %6 {transpose_lhs = true} : (tensor<16x1024xf32>, tensor<16x16xf32>) -> tensor<1024x16xf32>
+  %8 = mp.gradient %7 of "w1" : tensor<1024x16xf32>
+  %9 = nn.matmul %6, %w1 {transpose_rhs = true} : (tensor<16x16xf32>, tensor<1024x16xf32>) -> tensor<16x1024xf32>
+  %10 = nn.gelu_grad %9, %u1 : tensor<16x1024xf32>
+  %11 = nn.matmul %x, %10 {transpose_lhs = true} : (tensor<16x16xf32>, tensor<16x1024xf32>) -> tensor<16x1024xf32>
+  %12 = mp.gradient %11 of "v1" : tensor<16x1024xf32>
+  return %l, %1, %5, %8, %12 : tensor<f32>, tensor<1024x16xf32>, tensor<16x1024xf32>, tensor<1024x16xf32>, tensor<16x1024xf32>
 }

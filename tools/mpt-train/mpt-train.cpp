@@ -129,7 +129,7 @@ struct CommandLine {
       "rematerialize", cl::ValueOptional, cl::cat(precisions),
       cl::value_desc("BUDGET"),
       cl::desc("Compute cheap values again in the backward pass; with a budget "
-               "(64MiB, or 0.35 of what is kept without) more of them")};
+               "(64MiB, or 0.5 of the peak without) more of them")};
   cl::opt<std::string> target{
       "target", cl::init("cpu"), cl::cat(precisions),
       cl::value_desc("cpu|reference|cuda"),

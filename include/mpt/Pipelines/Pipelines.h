@@ -103,8 +103,8 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
       llvm::cl::init(false)};
   Option<std::string> memoryBudget{
       *this, "memory-budget",
-      llvm::cl::desc("with rematerialize: bytes to keep for the backward pass, "
-                     "or a fraction of what is kept without it")};
+      llvm::cl::desc("with rematerialize: largest peak of live bytes, or a "
+                     "fraction of the peak without it")};
 };
 
 /// Phase: choose and repair the parameters, attach the loss.

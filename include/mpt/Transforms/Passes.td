@@ -432,12 +432,12 @@ def RematerializePass : Pass<"mpt-rematerialize", "::mlir::func::FuncOp"> {
     their first reader in the backward pass. What they compute is what the original computes, so gradients do
     not change; dropout draws the same bits.
 
-    Without a budget, matrix products and convolutions are never repeated. `budget` is the memory for what
-    is kept, in bytes (`64MiB`), or as a fraction of what is kept without this pass (`0.35`): if cheap
-    operations do not suffice, contractions are repeated too, the least flops for the most bytes first (the
-    cut is solved for a falling price of a flop), until the budget is met or the flops of the step would
-    exceed `max-flops` times what they were; a remark says what was reached. Among the cuts tried, the
-    one with the smallest peak of live bytes counts.
+    Without a budget, matrix products and convolutions are never repeated. `budget` bounds the peak of live
+    bytes (parameters, state and inputs apart), in bytes (`64MiB`) or as a fraction of the peak without this
+    pass (`0.5`): if cheap operations do not suffice, contractions are repeated too, those first that save the most
+    bytes per flop (the cut is solved for a falling price of a flop), until the budget is met or the flops of the
+    step would exceed `max-flops` times what they were; a remark says what was reached. Among the cuts
+    tried, the one with the smallest peak counts, within the budget the one with the fewest flops.
 
     Run it last: canonicalization and CSE leave the copies alone, but there is nothing more to do. A
     function without a backward pass is left alone, and so is one in which the pass has run.
@@ -452,7 +452,7 @@ def RematerializePass : Pass<"mpt-rematerialize", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"budget", "budget", "std::string", "\"\"", "bytes to keep for the backward pass, or a fraction of today's">,
+    Option<"budget", "budget", "std::string", "\"\"", "largest peak of live bytes, or a fraction of today's">,
     Option<"maxFlops", "max-flops", "double", "1.35", "bound of the flops of the step, relative to today's">,
   ];
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
