@@ -26,7 +26,8 @@ using reference::Tensor;
 
 namespace {
 
-/// The rule's function with a loss that reads all its results, as text.
+/// The rule's function with a loss that is a weighted sum of all its results,
+/// as text: the weights, further arguments, are the gradients of the results.
 std::string textOf(const RuleCase &rule) {
   std::string arguments, body = "  " + rule.body + "\n", loss;
   for (size_t i = 0; i < rule.arguments.size(); ++i)
@@ -41,9 +42,12 @@ std::string textOf(const RuleCase &rule) {
     std::string axes;
     for (long axis = 0; axis < llvm::count(result.type, 'x'); ++axis)
       axes += (axis ? ", " : ": ") + std::to_string(axis);
-    body += "  %s" + n + " = nn.reduce_sum " + result.value +
-            " {axes = array<i64" + axes + ">} : (" + type + ") -> tensor<" +
-            element + ">\n";
+    arguments +=
+        ", %w" + n + ": " + type + " {mp.role = #mp.role<hyperparameter>}";
+    body += "  %p" + n + " = nn.mul " + result.value + ", %w" + n + " : " +
+            type + ", " + type + "\n";
+    body += "  %s" + n + " = nn.reduce_sum %p" + n + " {axes = array<i64" +
+            axes + ">} : (" + type + ") -> tensor<" + element + ">\n";
     if (element != "f64")
       body += "  %c" + n + " = nn.cast %s" + n + " : tensor<" + element +
               "> to tensor<f64>\n";
@@ -101,8 +105,11 @@ protected:
     std::mt19937_64 random(20260101);
     for (int round = 0; round < 4; ++round) {
       SmallVector<Tensor> arguments;
-      for (auto [i, spec] : llvm::enumerate(rule.arguments))
-        arguments.push_back(draw_(function, i, spec, draw, random));
+      const ArgumentSpec weight{"", -1.5, 1.5};
+      for (unsigned i = 0; i < function.getNumArguments(); ++i)
+        arguments.push_back(drawArgument(
+            function, i, i < rule.arguments.size() ? rule.arguments[i] : weight,
+            draw, random));
       const ValueRanges ranges(function);
       reference::Options interpret;
       interpret.observer = [&](Operation *op, ArrayRef<Tensor> results) {
@@ -121,8 +128,9 @@ protected:
   }
 
 private:
-  Tensor draw_(func::FuncOp function, unsigned index, const ArgumentSpec &spec,
-               const Draw &draw, std::mt19937_64 &random) {
+  Tensor drawArgument(func::FuncOp function, unsigned index,
+                      const ArgumentSpec &spec, const Draw &draw,
+                      std::mt19937_64 &random) {
     auto type = cast<RankedTensorType>(function.getArgumentTypes()[index]);
     Tensor tensor(type.getShape(), type.getElementType());
     const double low = spec.low * draw.factor, high = spec.high * draw.factor;
