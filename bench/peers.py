@@ -169,6 +169,7 @@ def main():
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared", help="folder with models/")
     parser.add_argument("--output", type=pathlib.Path, help="where the page goes (default: docs/Peers.md after a complete run)")
     parser.add_argument("--keep", action="store_true", help="keep the figures of the last run for what is not run now")
+    parser.add_argument("--results", type=pathlib.Path, default=ENVIRONMENTS / "results.json", help="where --keep finds them")
     parser.add_argument("--no-setup", action="store_true", help="use this Python for the judge; only with --tools mpt...")
     parser.add_argument("--check", action="store_true", help="exit 1 if a file of ours is invalid or wrong")
     args = parser.parse_args()
@@ -195,7 +196,7 @@ def main():
             print(f"[peers] {tool} does not install: {why}", flush=True)
     tools = [t for t in tools if t not in missing]
 
-    store = ENVIRONMENTS / "results.json"
+    store = args.results
     results = json.loads(store.read_text()) if args.keep and store.exists() else {}
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:

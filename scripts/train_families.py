@@ -3,6 +3,7 @@
 
     scripts/torch.sh scripts/train_families.py                       # all; about 20 minutes on two cores
     scripts/torch.sh scripts/train_families.py --families gpt,bert   # these anew, the others from the last run here
+    scripts/torch.sh scripts/train_families.py --families ''          # the page and the plans alone
 
 Per family: PyTorch's exporter writes the model (scripts/model_families.py), a script in examples/ the data, mpt-train runs
 200 steps in each precision, with PyTorch's step of the same module, batch and threads timed before and after each run. FP16 and
@@ -14,6 +15,7 @@ import argparse
 import dataclasses
 import datetime
 import json
+import os
 import pathlib
 import re
 import statistics
@@ -40,9 +42,9 @@ class Recipe:
 
 ADAMW = "adamw(lr=1e-3, weight_decay=0.01)"
 RECIPES = {
-    "resnet": Recipe(["vision/prepare.py"], 16, "sgd(lr=0.02, momentum=0.9, weight_decay=1e-4)", "Fashion-MNIST, tiled to 64x64"),
+    "resnet": Recipe(["vision/prepare.py"], 16, "sgd(lr=0.005, momentum=0.9, weight_decay=1e-4)", "Fashion-MNIST, tiled to 64x64"),
     "inception": Recipe(["vision/prepare.py", "--extent", "299", "--how", "enlarge", "--samples", "800"], 8,
-                        "sgd(lr=0.02, momentum=0.9, nesterov=true, weight_decay=4e-5)", "Fashion-MNIST, enlarged to 299x299"),
+                        "sgd(lr=0.003, momentum=0.9, nesterov=true, weight_decay=4e-5)", "Fashion-MNIST, enlarged to 299x299"),
     "bert": Recipe(["text/prepare.py", "--task", "masked"], 16, ADAMW, "the Jargon File, bytes, masked"),
     "gpt": Recipe(["text/prepare.py", "--task", "causal"], 16, ADAMW, "the Jargon File, bytes"),
     "whisper": Recipe(["speech/prepare.py", "--task", "whisper"], 8, ADAMW, "Asterisk's prompts, log-mel"),
@@ -162,21 +164,29 @@ def close(record, reference, tolerance):
     return abs(final(record) - reference) <= tolerance * abs(reference)
 
 
-def plan(name, model, path, args):
-    """Nodes of the file, and operations, casts and bytes cast of the FP16 step."""
+def plan(name, loss, path, args):
+    """Nodes of the file; operations, casts and bytes cast of the FP16 step; the planned bytes of the step in FP32, FP16, and
+    FP16 with rematerialization, and by how much that multiplies the flops."""
     import onnx
 
-    options = f"loss='{model.loss}' optimizer='{RECIPES[name].optimizer}' precision=fp16"
-    done = run([args.mpt_opt, path, f"--mpt-training={options}", "--mpt-print-precision", "-o", "/dev/null"], "mpt-opt")
-    line = next(l for l in (done.stderr + done.stdout).splitlines() if l.startswith("@train_step"))
-    low, fp32, casts, size = map(int, re.search(r"(\d+) ops low, (\d+) ops FP32, (\d+) casts of (\d+) bytes", line).groups())
-    return {"nodes": len(onnx.load(path, load_external_data=False).graph.node), "low": low, "fp32": fp32, "casts": casts, "bytes": size}
+    record = {"nodes": len(onnx.load(path, load_external_data=False).graph.node)}
+    for label, more in (("single", "precision=fp32"), ("half", "precision=fp16"), ("again", "precision=fp16 rematerialize=true")):
+        options = f"--mpt-training=loss='{loss}' optimizer={RECIPES[name].optimizer.replace(' ', '')} {more}"
+        text = run([args.mpt_opt, path, options, "--mpt-form-kernels", "--mpt-plan-memory", "--mpt-print-precision"], "mpt-opt")
+        text = text.stderr + text.stdout
+        counts = re.search(r"^@train_step: (\d+) ops low, (\d+) ops FP32, (\d+) casts of (\d+) bytes", text, re.M)
+        memory = dict(re.findall(r"(\w+) = (\d+) : i64", re.search(r"nn\.plan = {([^}]*)}", text)[1]))
+        record[label] = {"activations": int(memory["activations"]), "arena": int(memory["arena"]), "state": int(memory["state"])}
+        record[label].update(zip(("low", "fp32", "casts", "bytes"), map(int, counts.groups())))
+        if flops := re.search(r"flops_after = (\d+)[^}]*flops_before = (\d+)", text):
+            record[label]["flops"] = int(flops[1]) / int(flops[2])
+    return record
 
 
 def family(name, args):
     folder = args.work / name
     model, path, data = prepare(name, folder, args)
-    record = {"plan": plan(name, model, path, args), "runs": {}, "torch": [], "loss": model.loss}
+    record = {"runs": {}, "torch": [], "loss": model.loss, "load": os.getloadavg()[1]}
     for precision in PRECISIONS:
         record["torch"].append(time_torch(name, model, data, args))
         record["runs"][precision] = train(name, model, path, data, precision, folder, args, precision)
@@ -234,6 +244,15 @@ def mebi(value):
     return f"{value / 2**20:.1f}"
 
 
+def busy(results):
+    """A warning where others used the machine: both trainings with our threads alone give a load of their number."""
+    load = max((record.get("load", 0) for record in results.values()), default=0)
+    if load < 1.5 * os.cpu_count():
+        return ""
+    return (f" **Other programs were running meanwhile (load average up to {load:.0f} on {os.cpu_count()} cores): the times say little, and "
+            "PyTorch's, whose threads wait for each other actively, least of all.**")  # fmt: skip
+
+
 def page(results, args, seconds):
     import tables
     import torch
@@ -256,18 +275,28 @@ def page(results, args, seconds):
         lines.append(f"| {name} | {runs['fp32']['losses'][0]:.3f} | {final(runs['fp32']):.4f} | {outcome(name, record, 'fp16')[1]} | "
                      f"{outcome(name, record, 'bf16')[1]} | {len(runs['fp16']['skipped'])} | {spread} |")  # fmt: skip
     lines += ["", "## The step", "",
-              "Operations and casts of the FP16 step, forward, backward and optimizer; bytes are those the casts read. Planned peak: the part for "
-              "activations and gradients, then parameters and optimizer state, which stay FP32. Time: the median step; PyTorch's is its FP32 step, "
-              "eager, same module, batch and threads, timed between our runs, the best of four medians.", "",
-              "| family | nodes | ops 16 bit / FP32 | casts | KiB cast | planned MiB FP32 | planned MiB FP16 | ratio | state MiB | "
-              "compile s FP32 / FP16 | ms FP32 | ms FP16 | ms BF16 | ms PyTorch |", "|---" * 14 + "|"]  # fmt: skip
+              "Operations and casts of the FP16 step, forward, backward and optimizer; bytes are those the casts read. Time: the median "
+              "step; PyTorch's is its FP32 step, eager, same module, batch and threads, timed between our runs, the best of four medians."
+              + busy(results), "",
+              "| family | nodes | ops 16 bit / FP32 | casts | KiB cast | compile s FP32 / FP16 | ms FP32 | ms FP16 | ms BF16 | ms PyTorch |",
+              "|---" * 10 + "|"]  # fmt: skip
     for name, record in results.items():
-        runs, plan_ = record["runs"], record["plan"]
-        single, half = runs["fp32"], runs["fp16"]
-        lines.append(f"| {name} | {plan_['nodes']} | {plan_['low']} / {plan_['fp32']} | {plan_['casts']} | {plan_['bytes'] / 1024:.0f} | "
-                     f"{mebi(single['activations'])} | {mebi(half['activations'])} | {half['activations'] / single['activations']:.2f} | "
-                     f"{mebi(half['state'])} | {single['compile']:.1f} / {half['compile']:.1f} | {1e3 * single['seconds']:.1f} | "
-                     f"{1e3 * half['seconds']:.1f} | {1e3 * runs['bf16']['seconds']:.1f} | {1e3 * min(record['torch']):.1f} |")  # fmt: skip
+        runs, half = record["runs"], record["plan"]["half"]
+        single = runs["fp32"]
+        lines.append(f"| {name} | {record['plan']['nodes']} | {half['low']} / {half['fp32']} | {half['casts']} | {half['bytes'] / 1024:.0f} | "
+                     f"{single['compile']:.1f} / {runs['fp16']['compile']:.1f} | {1e3 * single['seconds']:.1f} | {1e3 * runs['fp16']['seconds']:.1f} | "
+                     f"{1e3 * runs['bf16']['seconds']:.1f} | {1e3 * min(record['torch']):.1f} |")  # fmt: skip
+    lines += ["", "## Memory", "",
+              "Planned MiB. Activations: what lives from the forward to the backward pass, at its peak. Arena: all that a step allocates beside "
+              "parameters and optimizer state, which stay FP32 (*state*). With rematerialization (`mpt-rematerialize`), cheap operations are "
+              "computed again.", "",
+              "| family | activations FP32 | FP16 | ratio | FP16, rematerialized | ratio | flops | arena FP32 / FP16 / rematerialized | state |",
+              "|---" * 9 + "|"]  # fmt: skip
+    for name, record in results.items():
+        single, half, again = (record["plan"][key] for key in ("single", "half", "again"))
+        lines.append(f"| {name} | {mebi(single['activations'])} | {mebi(half['activations'])} | {half['activations'] / single['activations']:.2f} | "
+                     f"{mebi(again['activations'])} | {again['activations'] / single['activations']:.2f} | {again.get('flops', 1):.2f}x | "
+                     f"{mebi(single['arena'])} / {mebi(half['arena'])} / {mebi(again['arena'])} | {mebi(half['state'])} |")  # fmt: skip
     lines += ["", "## Loss curves", "", "The mean over nine steps.", ""]
     lines += [f"![{name}](Models/{name}.svg)" for name in results]
     return "\n".join(lines) + "\n"
@@ -286,7 +315,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/Models.md")
     args = parser.parse_args()
 
-    chosen = args.families.split(",")
+    chosen = [name for name in args.families.split(",") if name]
     if unknown := [name for name in chosen if name not in RECIPES]:
         sys.exit(f"train_families.py: unknown family {', '.join(unknown)}; families are {', '.join(RECIPES)}")
     start, store, bad = time.perf_counter(), args.work / "results.json", []
@@ -300,6 +329,8 @@ def main():
             continue
         store.write_text(json.dumps(results))
     results = {name: results[name] for name in RECIPES if name in results}
+    for name, record in results.items():
+        record["plan"] = plan(name, record["loss"], args.work / name / "model.onnx", args)
     folder = args.output.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     for name, record in results.items():
