@@ -5,6 +5,7 @@
 #include "mpt/Conversion/Passes.h"
 #include "mpt/Conversion/Pointwise.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "mpt/Dialect/MP/IR/StepAttributes.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -285,7 +286,8 @@ private:
   }
 
   /// Bytes that are made up to the loss and read after it. Values count, not
-  /// buffers: an activation overwritten in place later is still one.
+  /// buffers: an activation overwritten in place later is still one. With
+  /// micro-batches the loss is that of the first, the earliest summand.
   int64_t getActivationBytes() {
     int64_t loss = -1;
     for (unsigned i = 0; i < func.getNumResults(); ++i) {
@@ -299,6 +301,12 @@ private:
     }
     if (loss < 0)
       return 0;
+    if (func->hasAttr(mp::kMicroBatchesAttrName)) {
+      nn::KernelOp mean = kernels[loss];
+      for (Value operand : mean.getInputs())
+        if (auto kernel = getRoot(operand).getDefiningOp<nn::KernelOp>())
+          loss = std::min(loss, numbers.lookup(kernel));
+    }
     int64_t bytes = 0;
     for (auto [number, kernel] : llvm::enumerate(kernels)) {
       if (int64_t(number) > loss)
