@@ -61,7 +61,8 @@ ElementsAttr mpt::getFloatConstant(Operation *op) {
   return dyn_cast<ElementsAttr>(value);
 }
 
-ConstantFit mpt::classifyConstant(ElementsAttr value, FloatType type) {
+ConstantFit mpt::classifyConstant(ElementsAttr value, FloatType type,
+                                  std::optional<double> maxAbs) {
   SmallVector<float> floats;
   if (!readFloats(value, floats))
     return ConstantFit::Unknown;
@@ -72,7 +73,7 @@ ConstantFit mpt::classifyConstant(ElementsAttr value, FloatType type) {
   if (largest == 0)
     return ConstantFit::Fits;
   double rounded = decode(encode(largest, type), type);
-  if (std::isinf(rounded))
+  if (std::isinf(rounded) || (maxAbs && largest > *maxAbs))
     return ConstantFit::Overflows;
   // A subnormal with fewer than six bits has lost more than half of FP16's ten.
   if (std::fabs(rounded - largest) > largest / 64)

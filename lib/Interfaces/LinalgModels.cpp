@@ -9,6 +9,8 @@
 
 #include "UpstreamModels.h"
 
+#include "mpt/Interfaces/WorkOpInterface.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -168,9 +170,23 @@ private:
   }
 };
 
+/// Every operation of the body per point of the iteration space.
+template <typename Op>
+struct StructuredWork : WorkOpInterface::ExternalModel<StructuredWork<Op>, Op> {
+  double getFlops(Operation *op) const {
+    auto structured = cast<linalg::LinalgOp>(op);
+    double points = 1;
+    for (int64_t extent : structured.getStaticLoopRanges())
+      points *= ShapedType::isDynamic(extent) ? 1 : extent;
+    return points *
+           llvm::range_size(structured.getBlock()->without_terminator());
+  }
+};
+
 template <typename... Ops> void attachStructured(MLIRContext *context) {
-  (Ops::template attachInterface<StructuredModel<Ops>,
-                                 StructuredScaleModel<Ops>>(*context),
+  (Ops::template attachInterface<
+       StructuredModel<Ops>, StructuredScaleModel<Ops>, StructuredWork<Ops>>(
+       *context),
    ...);
 }
 } // namespace

@@ -17,6 +17,10 @@ void mpt::addPrecisionPhase(OpPassManager &manager,
   AssignPrecisionPassOptions assign;
   assign.low = options.low;
   assign.keepIO = options.keepIO;
+  assign.policyName = options.policy.getValue();
+  assign.strategy = options.strategy.getValue();
+  assign.target = options.target;
+  assign.widenResults = options.widenResults;
   llvm::append_range(assign.fp32Ops, options.fp32Ops);
   llvm::append_range(assign.lowOps, options.lowOps);
   InsertCastsPassOptions insert;
@@ -90,8 +94,12 @@ void mpt::addTrainingPrecisionPhase(OpPassManager &manager,
     return;
   MixedPrecisionOptions mixed;
   // An unknown name is reported by mpt-assign-precision.
-  mixed.low = options.precision == "fp16" ? std::string("f16")
-                                          : options.precision.getValue();
+  mixed.low = options.precision == "fp16"        ? std::string("f16")
+              : options.precision == "fp16/bf16" ? std::string("f16/bf16")
+                                                 : options.precision.getValue();
+  mixed.policy = options.policy.getValue();
+  mixed.strategy = options.strategy.getValue();
+  mixed.target = options.precisionTarget.getValue();
   mixed.widenResults = true;
   for (const std::string &text : options.fp32Ops)
     mixed.fp32Ops.push_back(text);

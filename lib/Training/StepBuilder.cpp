@@ -112,6 +112,7 @@ static void setPipelineOptions(const TrainOptions &options,
   pipeline.scaleProfile = options.scaleProfile;
   pipeline.initScale = scaling.initial;
   pipeline.growthInterval = options.growthInterval;
+  pipeline.policy = options.policy;
   pipeline.precision = precisions[static_cast<int>(options.precision)];
 }
 

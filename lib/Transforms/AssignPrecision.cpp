@@ -3,11 +3,10 @@
 
 #include "mpt/Transforms/Passes.h"
 
+#include "PrecisionDemands.h"
+#include "mpt/Analysis/PolicyFile.h"
 #include "mpt/Analysis/PrecisionAssignment.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
-
-#include "llvm/ADT/StringSet.h"
-#include "llvm/Support/Regex.h"
 
 namespace mpt {
 #define GEN_PASS_DEF_ASSIGNPRECISIONPASS
@@ -20,39 +19,6 @@ using namespace mpt::mp;
 
 namespace {
 
-/// Names of operations and regular expressions over node names.
-class OpMatcher {
-public:
-  /// False, and a text in `error`, for a bad regular expression.
-  bool add(StringRef text, std::string &error) {
-    names.insert(text);
-    auto regex = std::make_unique<llvm::Regex>(("^(" + text + ")$").str());
-    if (!regex->isValid(error))
-      return false;
-    expressions.push_back({text.str(), std::move(regex)});
-    return true;
-  }
-
-  /// The text that matches the operation, or "".
-  std::string match(Operation *op) const {
-    StringRef name = op->getName().getStringRef();
-    if (names.contains(name))
-      return name.str();
-    if (names.contains(op->getName().stripDialect()))
-      return op->getName().stripDialect().str();
-    StringRef node = getNodeName(op->getLoc());
-    if (!node.empty())
-      for (auto &[text, regex] : expressions)
-        if (regex->match(node))
-          return text;
-    return "";
-  }
-
-private:
-  llvm::StringSet<> names;
-  std::vector<std::pair<std::string, std::unique_ptr<llvm::Regex>>> expressions;
-};
-
 struct AssignPrecisionPass
     : mpt::impl::AssignPrecisionPassBase<AssignPrecisionPass> {
   using Base::Base;
@@ -61,60 +27,163 @@ struct AssignPrecisionPass
   void runOnOperation() override;
 
 private:
+  using Error = llvm::function_ref<InFlightDiagnostic()>;
+  LogicalResult setTypes(StringRef low, MLIRContext *context, Error error);
+  LogicalResult setTarget(StringRef name, Error error);
+  LogicalResult setDemands(const PolicyFile &file, Error error);
   void decideSignature(func::FuncOp function);
 
-  FloatType lowType;
+  PrecisionPolicy policy;
   // Shared by the copies of the pass that run on several threads.
-  std::shared_ptr<OpMatcher> inFP32, inLow;
+  std::shared_ptr<PrecisionDemands> demands;
 };
 
 } // namespace
 
-LogicalResult AssignPrecisionPass::initialize(MLIRContext *context) {
-  Location unknown = UnknownLoc::get(context);
-  if (low == "f16")
-    lowType = Float16Type::get(context);
-  else if (low == "bf16")
-    lowType = BFloat16Type::get(context);
-  else
-    return emitError(unknown) << "mpt-assign-precision: unknown low type '"
-                              << low << "', use f16 or bf16";
-  auto fill = [&](std::shared_ptr<OpMatcher> &matcher,
-                  ArrayRef<std::string> texts,
-                  StringRef option) -> LogicalResult {
-    matcher = std::make_shared<OpMatcher>();
-    std::string error;
-    for (const std::string &text : texts)
-      if (!matcher->add(text, error))
-        return emitError(unknown)
-               << "mpt-assign-precision: " << option << ": '" << text
-               << "' is no regular expression: " << error;
+/// "f16", "bf16" or null.
+static FloatType parseLowType(MLIRContext *context, StringRef name) {
+  if (name == "f16")
+    return Float16Type::get(context);
+  if (name == "bf16")
+    return BFloat16Type::get(context);
+  return {};
+}
+
+LogicalResult AssignPrecisionPass::setTypes(StringRef low, MLIRContext *context,
+                                            Error error) {
+  auto [forward, backward] = low.split('/');
+  policy.low = parseLowType(context, forward);
+  policy.lowBackward =
+      backward.empty() ? policy.low : parseLowType(context, backward);
+  if (!policy.low || !policy.lowBackward)
+    return error() << "unknown low type '" << low
+                   << "', use f16 or bf16, or f16/bf16 for forward/backward";
+  return success();
+}
+
+LogicalResult AssignPrecisionPass::setTarget(StringRef name, Error error) {
+  std::optional<PrecisionTarget> machine = findPrecisionTarget(name);
+  if (!machine)
+    return error() << "unknown target '" << name << "', use one of "
+                   << listPrecisionTargets();
+  policy.target = *machine;
+  return success();
+}
+
+static PrecisionDemand toDemand(PolicyFile::Class wanted) {
+  switch (wanted) {
+  case PolicyFile::Class::Default:
+    return PrecisionDemand::None;
+  case PolicyFile::Class::FP32:
+    return PrecisionDemand::FP32;
+  case PolicyFile::Class::Low:
+    return PrecisionDemand::Low;
+  case PolicyFile::Class::Follow:
+    return PrecisionDemand::Follow;
+  }
+  return PrecisionDemand::None;
+}
+
+/// The file's rules, then the options of the pass, which win.
+LogicalResult AssignPrecisionPass::setDemands(const PolicyFile &file,
+                                              Error error) {
+  demands = std::make_shared<PrecisionDemands>();
+  std::string problem;
+  auto inFile = [&](const PolicyFile::Rule &rule) {
+    return error() << file.path << ":" << rule.line << ": '" << rule.text
+                   << "' is no regular expression: " << problem;
+  };
+  for (const auto &[type, rule] : file.ops)
+    demands->addType(type, toDemand(rule.wanted), rule.fp32Operands);
+  for (const PolicyFile::Rule &rule : file.nodes)
+    if (!demands->addNode(rule.text, rule.regex, toDemand(rule.wanted),
+                          rule.fp32Operands, problem))
+      return inFile(rule);
+  for (const PolicyFile::Rule &rule : file.fp32Tensors)
+    if (!demands->addTensor(rule.text, rule.regex, problem))
+      return inFile(rule);
+  auto add = [&](ArrayRef<std::string> texts, PrecisionDemand demand,
+                 StringRef option) -> LogicalResult {
+    for (StringRef text : texts) {
+      demands->addType(text, demand);
+      if (!demands->addNode(text, text, demand, {}, problem))
+        return error() << option << ": '" << text
+                       << "' is no regular expression: " << problem;
+    }
     return success();
   };
-  return success(succeeded(fill(inFP32, fp32Ops, "fp32-ops")) &&
-                 succeeded(fill(inLow, lowOps, "low-ops")));
+  return success(succeeded(add(lowOps, PrecisionDemand::Low, "low-ops")) &&
+                 succeeded(add(fp32Ops, PrecisionDemand::FP32, "fp32-ops")));
+}
+
+LogicalResult AssignPrecisionPass::initialize(MLIRContext *context) {
+  auto error = [&] {
+    return emitError(UnknownLoc::get(context)) << "mpt-assign-precision: ";
+  };
+  PolicyFile file;
+  if (!policyName.empty()) {
+    std::string problem;
+    std::optional<PolicyFile> read = readPolicy(policyName, problem);
+    if (!read)
+      return error() << problem;
+    file = std::move(*read);
+  }
+  if (failed(setTypes(low.empty() ? file.low.value_or("f16") : low.getValue(),
+                      context, error)))
+    return failure();
+  std::string wanted =
+      strategy.empty() ? file.strategy.value_or("cut") : strategy.getValue();
+  if (wanted != "cut" && wanted != "paint")
+    return error() << "unknown strategy '" << wanted << "', use cut or paint";
+  policy.strategy =
+      wanted == "cut" ? PrecisionStrategy::Cut : PrecisionStrategy::Paint;
+  if (!target.empty()) {
+    if (failed(setTarget(target, error)))
+      return failure();
+  } else if (file.target) {
+    auto inFile = [&] {
+      return error() << file.path << ":" << file.target->line << ": ";
+    };
+    if (failed(setTarget(
+            file.target->name.empty() ? "generic" : file.target->name, inFile)))
+      return failure();
+    PrecisionTarget &machine = policy.target;
+    const PolicyFile::Target &given = *file.target;
+    machine.bandwidth = given.bandwidth.value_or(machine.bandwidth);
+    machine.flopsF32 = given.flopsF32.value_or(machine.flopsF32);
+    machine.flopsF16 = given.flopsF16.value_or(machine.flopsF16);
+    machine.flopsBF16 = given.flopsBF16.value_or(machine.flopsBF16);
+    machine.castOverhead = given.castOverhead.value_or(machine.castOverhead);
+    machine.alwaysLow = given.alwaysLow.value_or(machine.alwaysLow);
+  }
+  policy.keepIO = keepIO && file.keepIO.value_or(true);
+  policy.widenResults = widenResults;
+  policy.constantsMayVanish = file.constantsMayVanish.value_or(false);
+  policy.maxAbs = file.maxAbs;
+  return setDemands(file, error);
 }
 
 /// Inputs that only low operations read, and outputs that low operations write,
 /// become low themselves.
 void AssignPrecisionPass::decideSignature(func::FuncOp function) {
-  auto isLow = [](Operation *op) {
+  auto isLow = [](Operation *op, Type type) {
     auto decision =
         op->getAttrOfType<DecisionAttr>(MPDialect::kDecisionAttrName);
-    return decision && decision.getLow();
+    return decision && decision.getLow() && decision.getType() == type;
   };
   auto decision =
-      DecisionAttr::get(&getContext(), lowType, true,
+      DecisionAttr::get(&getContext(), policy.low, true,
                         "keep-io=false: a low operation is behind it");
   for (BlockArgument argument : function.getArguments()) {
     unsigned number = argument.getArgNumber();
     std::optional<Role> role = getArgRole(function, number);
     if (!isF32Tensor(argument.getType()) || (role && *role != Role::Input))
       continue;
-    bool low = !argument.use_empty() &&
-               llvm::all_of(argument.getUses(), [&](OpOperand &use) {
-                 return isLow(use.getOwner()) && isFlexibleOperand(use);
-               });
+    bool low =
+        !argument.use_empty() &&
+        llvm::all_of(argument.getUses(), [&](OpOperand &use) {
+          return isLow(use.getOwner(), policy.low) && isFlexibleOperand(use);
+        });
     if (low)
       function.setArgAttr(number, MPDialect::kDecisionAttrName, decision);
   }
@@ -127,7 +196,7 @@ void AssignPrecisionPass::decideSignature(func::FuncOp function) {
     if (!result || !isF32Tensor(value.getType()) ||
         (role && *role != Role::Output))
       continue;
-    if (isLow(result.getOwner()) && isFlexibleResult(result))
+    if (isLow(result.getOwner(), policy.low) && isFlexibleResult(result))
       function.setResultAttr(number, MPDialect::kDecisionAttrName, decision);
   }
 }
@@ -137,21 +206,30 @@ void AssignPrecisionPass::runOnOperation() {
   markAllAnalysesPreserved();
   if (function.isDeclaration())
     return;
-  PrecisionPolicy policy;
-  policy.low = lowType;
-  policy.wantsFP32 = [this](Operation *op) { return inFP32->match(op); };
-  policy.wantsLow = [this](Operation *op) { return inLow->match(op); };
-  for (const auto &decision : PrecisionAssignment(function, policy).run()) {
-    ++(decision.low ? numLow : numFP32);
-    // The low type of an earlier run stands with its decision.
-    auto attr = DecisionAttr::get(&getContext(), lowType, decision.low,
-                                  decision.reason);
-    auto earlier =
-        decision.op->getAttrOfType<DecisionAttr>(MPDialect::kDecisionAttrName);
-    if (earlier && function->hasAttr(MPDialect::kCastsInsertedAttrName))
-      continue;
-    decision.op->setAttr(MPDialect::kDecisionAttrName, attr);
-  }
-  if (!keepIO && !function->hasAttr(MPDialect::kCastsInsertedAttrName))
+  if (!demands->empty())
+    policy.demand = [this](Operation *op, std::string &text) {
+      return demands->find(op, text);
+    };
+  if (demands->hasTensors())
+    policy.pinned = [this, function](Value value) {
+      return demands->findTensor(value, function);
+    };
+  PrecisionAssignment assignment(function, policy);
+  assignment.run();
+  bool inserted = function->hasAttr(MPDialect::kCastsInsertedAttrName);
+  assignment.forEachDecision(
+      [&](const PrecisionAssignment::Decision &decision) {
+        ++(decision.low ? numLow : numFP32);
+        // The low type of an earlier run stands with its decision.
+        if (inserted && decision.op->hasAttr(MPDialect::kDecisionAttrName))
+          return;
+        decision.op->setAttr(MPDialect::kDecisionAttrName,
+                             DecisionAttr::get(&getContext(), decision.type,
+                                               decision.low, decision.reason));
+      });
+  const PrecisionAssignment::Totals &totals = assignment.getTotals();
+  costBytes += totals.cost / PrecisionCosts::kUnitsPerByte;
+  costFP32Bytes += totals.allFP32 / PrecisionCosts::kUnitsPerByte;
+  if (!policy.keepIO && !inserted)
     decideSignature(function);
 }

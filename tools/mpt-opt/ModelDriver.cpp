@@ -101,7 +101,7 @@ int mpt::optimizeModel(StringRef input, StringRef output,
   bool toONNX = options.emit == "onnx" || isONNXFile(output);
   if (!options.emit.empty() && options.emit != "onnx")
     return reportError("--emit=" + options.emit + ": should be onnx");
-  auto config = MlirOptMainConfig::createFromCLOptions();
+  MlirOptMainConfig config = createConfig();
   MLIRContext context(registry);
   context.allowUnregisteredDialects(config.shouldAllowUnregisteredDialects());
   OneLineDiagnostics diagnostics(context, options.remarks, input.str());

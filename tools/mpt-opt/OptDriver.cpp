@@ -7,7 +7,9 @@
 #include "mpt/InitAllPasses.h"
 #include "mpt/Support/CommandLine.h"
 #include "mpt/Support/Version.h"
+#include "mpt/Transforms/Passes.h"
 
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
@@ -40,6 +42,29 @@ int mpt::writeOutput(StringRef file,
   return text.empty() ? 0 : reportError(file + ": cannot write: " + text);
 }
 
+static llvm::cl::opt<std::string> &getExplainOption() {
+  static llvm::cl::opt<std::string> option{
+      "explain", llvm::cl::value_desc("file"),
+      llvm::cl::desc("Write why every operation runs in its precision: .txt, "
+                     ".json or .html")};
+  return option;
+}
+
+MlirOptMainConfig mpt::createConfig() {
+  auto config = MlirOptMainConfig::createFromCLOptions();
+  if (getExplainOption().empty())
+    return config;
+  config.setPassPipelineSetupFn([config](PassManager &manager) {
+    if (failed(config.setupPassPipeline(manager)))
+      return failure();
+    ExplainPrecisionPassOptions options;
+    options.output = getExplainOption();
+    manager.addPass(createExplainPrecisionPass(options));
+    return success();
+  });
+  return config;
+}
+
 /// MLIR in, MLIR out: upstream's driver, with its diagnostics and splitting.
 static int optimizeMLIR(StringRef input, StringRef output,
                         DialectRegistry &registry) {
@@ -47,7 +72,7 @@ static int optimizeMLIR(StringRef input, StringRef output,
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
   if (!buffer)
     return reportError(message);
-  auto config = MlirOptMainConfig::createFromCLOptions();
+  MlirOptMainConfig config = createConfig();
   return writeOutput(output, [&](raw_ostream &os) {
     return MlirOptMain(os, std::move(buffer), registry, config);
   });
@@ -61,6 +86,7 @@ int mpt::runOpt(int argc, char **argv) {
   mpt::registerAllDialects(registry);
   mpt::registerAllPasses();
   registerModelOptions();
+  (void)getExplainOption();
   const std::string overview = registerCLIOptions(
       "MPT: mixed-precision training compiler, pass driver\n\n"
       "  mpt-opt model.onnx --dim batch=64 --mpt-mixed-precision -o "

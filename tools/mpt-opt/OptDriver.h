@@ -4,6 +4,7 @@
 #define MPT_TOOLS_MPTOPT_OPTDRIVER_H
 
 #include "mlir/Support/LLVM.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/Twine.h"
@@ -15,6 +16,10 @@ namespace mpt {
 /// file ending), runs the passes and writes the output. Returns the exit code
 /// of the process.
 int runOpt(int argc, char **argv);
+
+/// What the command line says about the passes, with the one that --explain
+/// asks for behind them.
+mlir::MlirOptMainConfig createConfig();
 
 /// Prints the message as a line; returns the exit code 1.
 int reportError(const llvm::Twine &message);

@@ -111,6 +111,10 @@ struct CommandLine {
       cl::values(clEnumValN(Precision::FP32, "fp32", "FP32 throughout"),
                  clEnumValN(Precision::FP16, "fp16", "FP16 where it is safe"),
                  clEnumValN(Precision::BF16, "bf16", "BF16 where it is safe"))};
+  cl::opt<std::string> policy{
+      "policy", cl::cat(precisions), cl::value_desc("F.yaml|NAME"),
+      cl::desc("Which operations are 16 bits wide: a file (docs/Policy.md), "
+               "or conservative, default, aggressive or bf16")};
   cl::opt<std::string> lossScale{
       "loss-scale", cl::cat(precisions), cl::value_desc("dynamic|auto|N|off"),
       cl::desc("Loss scaling (default: dynamic for fp16, else off)")};
@@ -279,6 +283,7 @@ static bool fillOptions(const CommandLine &line, TrainOptions &options,
   options.freeze = line.freeze;
   options.trainBatchNorm = line.batchNorm == "training";
   options.precision = line.precision;
+  options.policy = line.policy;
   options.lossScale = line.lossScale;
   options.scaleProfile = line.scaleProfile;
   options.watchGradients = line.watchGradients;

@@ -8,6 +8,8 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
 
+#include <optional>
+
 namespace mpt {
 
 /// What becomes of a constant in a narrower type.
@@ -27,8 +29,10 @@ enum class ConstantFit {
 /// (trait ConstantLike); null for every other operation.
 mlir::ElementsAttr getFloatConstant(mlir::Operation *op);
 
-/// Reads the constant once. f32 values only: others are Unknown.
-ConstantFit classifyConstant(mlir::ElementsAttr value, mlir::FloatType type);
+/// Reads the constant once. f32 values only: others are Unknown. A finite value
+/// above `maxAbs` counts as one that overflows.
+ConstantFit classifyConstant(mlir::ElementsAttr value, mlir::FloatType type,
+                             std::optional<double> maxAbs = std::nullopt);
 
 /// The f32 constant rounded to `type` (to nearest even, overflow to infinity,
 /// subnormals kept); null when its value cannot be read.

@@ -12,6 +12,8 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mpt/Analysis/FloatConstants.h"
+#include "mpt/Analysis/PrecisionProblem.h"
+#include "mpt/Analysis/PrecisionTarget.h"
 #include "mpt/Interfaces/PrecisionOpInterface.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -21,16 +23,67 @@
 
 namespace mpt {
 
-/// What a user may demand of single operations; null means nothing.
-struct PrecisionPolicy {
-  mlir::FloatType low; // f16 or bf16
-  /// Does the user want this operation in FP32 / low? The text that matched, or
-  /// "" for no.
-  std::function<std::string(mlir::Operation *)> wantsFP32, wantsLow;
+//===----------------------------------------------------------------------===//
+// What a user and other analyses may demand
+//===----------------------------------------------------------------------===//
+
+/// What a user demands of an operation.
+enum class PrecisionDemand {
+  None,
+  FP32,
+  Low,
+  Follow, // allowed to be low, whatever its class says
 };
+
+/// What an analysis of values knows of one, for a 16-bit type.
+struct PrecisionFact {
+  enum Kind {
+    Unknown,
+    Fits,      // proved: every value is finite in the type, or an infinity
+    Overflows, // some finite value may become an infinity
+  };
+  Kind kind = Unknown;
+  std::string text; // e.g. "values lie in [0, 1]"
+};
+
+enum class PrecisionStrategy {
+  Cut,   // least modelled cost, exactly
+  Paint, // TensorFlow's painting, for comparison
+};
+
+struct PrecisionPolicy {
+  /// The low type, f16 or bf16; of backward operations too if `lowBackward` is
+  /// null.
+  mlir::FloatType low, lowBackward;
+  PrecisionStrategy strategy = PrecisionStrategy::Cut;
+  PrecisionTarget target;
+  /// Inputs and outputs keep their types.
+  bool keepIO = true;
+  /// Widenable results may be FP32 (as mpt-insert-casts will have it).
+  bool widenResults = true;
+  /// May small constants become zero, as far as they are not alone?
+  bool constantsMayVanish = false;
+  /// Magnitude above which a constant is kept out of the low type; its largest
+  /// number if not given.
+  std::optional<double> maxAbs;
+  /// What the user demands, and the text that says so; null means nothing.
+  std::function<PrecisionDemand(mlir::Operation *, std::string &)> demand;
+  /// The value must stay FP32: the text that says so, or "". Null: none must.
+  std::function<std::string(mlir::Value)> pinned;
+  /// Facts about values in a 16-bit type; null: nothing is known. An operation
+  /// that is FP32 because it is unsafe is released where all values it reads
+  /// and writes fit; one with a result that may overflow stays FP32.
+  std::function<PrecisionFact(mlir::Value, mlir::FloatType)> fact;
+};
+
+//===----------------------------------------------------------------------===//
+// Queries
+//===----------------------------------------------------------------------===//
 
 /// The name of the node an operation came from (NameLoc), or "".
 llvm::StringRef getNodeName(mlir::Location location);
+/// "nn.conv 'conv1'".
+std::string describeOperation(mlir::Operation *op);
 
 /// An f32 tensor: what the precision passes may narrow.
 bool isF32Tensor(mlir::Type type);
@@ -46,62 +99,120 @@ bool takesPrecision(mlir::Operation *op);
 bool isFlexibleOperand(mlir::OpOperand &operand);
 bool isFlexibleResult(mlir::OpResult result);
 
+//===----------------------------------------------------------------------===//
+
 /// One decision per operation that takes one.
 class PrecisionAssignment {
 public:
   PrecisionAssignment(mlir::FunctionOpInterface function,
                       const PrecisionPolicy &policy)
-      : function(function), policy(policy) {}
+      : function(function), policy(policy), costs(policy.target) {}
 
   struct Decision {
     mlir::Operation *op;
     bool low;
-    std::string reason;
+    mlir::FloatType type; // the low type the operation has or would have
+    llvm::StringRef reason;
   };
 
-  /// Linear in the size of the function.
-  std::vector<Decision> run();
+  /// Decides; linear in the size of the function but for the minimum cut, which
+  /// is so in practice.
+  void run();
+  /// Calls `visit` with every decision, in the order of the program.
+  void forEachDecision(llvm::function_ref<void(const Decision &)> visit);
+
+  struct Totals {
+    PrecisionProblem::Cost cost = 0, allFP32 = 0; // in PrecisionCosts' units
+    uint32_t cutNodes = 0;
+    size_t cutArcs = 0;
+  };
+  const Totals &getTotals() const { return totals; }
 
 private:
-  enum class State { Open, Low, FP32 };
+  enum class State : uint8_t { Open, Low, FP32 };
+  /// Why a node is what it is.
+  enum class Rule : uint8_t {
+    Text,        // as `texts` says
+    Nature,      // what its interface says
+    Unsafe,      // what its interface says, with the kind of reason
+    Contraction, // class low
+    NoInterface,
+    OtherType,
+    ConstantOverflows,
+    ConstantVanishes,
+    ConstantUnknown,
+    ReadsMask,
+    BehindGradient,
+    ReadsScale,
+    ComputesLoss,
+    NoLowNeighbour,
+    Follows, // low, beside `because`
+    Costs,   // FP32, because low would cost more
+    Painted, // FP32, because the painting did not reach it
+  };
   struct Node {
     mlir::Operation *op = nullptr;
     State state = State::Open;
+    Rule rule = Rule::Nature;
     bool fixed = false;
-    bool masks = false; // has a constant beyond every range, like -3.4e38
-    std::string reason;
-    mlir::Operation *because = nullptr; // the neighbour that decided
-  };
-  /// How many uses of a value want which precision.
-  struct Users {
-    int64_t low = 0, fp32 = 0;
+    bool masks = false;     // has a constant beyond every range, like -3.4e38
+    bool backward = false;  // computed from the loss's seed
+    uint32_t because = ~0u; // the neighbour that decided
   };
 
   Node *find(mlir::Operation *op);
-  void fix(Node &node, State state, std::string reason);
+  mlir::FloatType lowTypeOf(const Node &node) const;
+  void fix(Node &node, State state, Rule rule);
+  void fix(Node &node, State state, std::string text);
+
+  // PrecisionPins.cpp
   void collect();
   void fixByOwnNature(Node &node);
-  bool fixByConstants(Node &node);
+  bool fixByDemand(Node &node, bool mayBeLow);
+  bool fixByFacts(Node &node, PrecisionOpInterface op, mlir::FloatType low);
+  bool fixByConstants(Node &node, mlir::FloatType low);
+  void markBackward();
   void fixReadersOfMasks();
   void fixBehindGradients();
   void fixReadersOfTheSeed();
   void fixLoss();
-  void growLowRegions();
-  void countUsers();
-  void dropCostlyNodes();
-  bool isLowUse(mlir::OpOperand &use);
-  bool isLowValue(mlir::Value value);
-  /// Elements that move through casts at the operands and results of the node
-  /// when it is low minus when it is FP32.
-  int64_t extraCastsOfLow(Node &node);
+
+  // PrecisionNetwork.cpp
+  void fixWithoutLowNeighbours();
+  void cut();
+  uint32_t addArgument(PrecisionProblem &problem, mlir::Value argument);
+  void addValue(PrecisionProblem &problem, mlir::Value value,
+                std::vector<uint32_t> &lastValue);
+
+  // PrecisionPainting.cpp
+  void paint();
+
+  /// A node that shares a value with another that neither of them pins, and
+  /// whether it reads the value or writes it.
+  struct Neighbour {
+    uint32_t number;
+    bool behind;
+  };
+  void findNeighbours();
+  llvm::ArrayRef<Neighbour> neighboursOf(uint32_t number) const;
+  /// The low operation that `because` names for low operations that follow.
+  void explainLowNodes();
 
   mlir::FunctionOpInterface function;
   const PrecisionPolicy &policy;
+  PrecisionCosts costs;
   std::vector<Node> nodes;
-  llvm::DenseMap<mlir::Operation *, unsigned> index;
-  llvm::DenseMap<mlir::Value, Users> users;
-  /// Constants that have been looked into: each is read once.
-  llvm::DenseMap<mlir::Operation *, ConstantFit> constants;
+  llvm::DenseMap<mlir::Operation *, uint32_t> index;
+  std::vector<uint32_t> firstNeighbour; // per node, and the end
+  std::vector<Neighbour> neighbours;
+  /// Reasons that are not made of a rule alone.
+  llvm::DenseMap<mlir::Operation *, std::string> texts;
+  /// What FP32 operations would cost more in the low type, alone.
+  std::vector<PrecisionProblem::Cost> flips;
+  /// Constants that have been looked into: each is read once per low type.
+  llvm::DenseMap<std::pair<mlir::Operation *, mlir::Type>, ConstantFit>
+      constants;
+  Totals totals;
 };
 
 } // namespace mpt

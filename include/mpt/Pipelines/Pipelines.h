@@ -17,9 +17,21 @@ namespace mpt {
 /// Options of the phase that decides and carries out precisions.
 struct MixedPrecisionOptions
     : mlir::PassPipelineOptions<MixedPrecisionOptions> {
-  Option<std::string> low{*this, "low",
-                          llvm::cl::desc("the low type: f16 or bf16"),
-                          llvm::cl::init("f16")};
+  Option<std::string> policy{
+      *this, "policy",
+      llvm::cl::desc("a policy file (docs/Policy.md), or conservative, "
+                     "default, aggressive or bf16")};
+  Option<std::string> low{
+      *this, "low",
+      llvm::cl::desc("the low type: f16 or bf16, or f16/bf16 for "
+                     "forward/backward (the policy's, else f16)")};
+  Option<std::string> strategy{
+      *this, "strategy",
+      llvm::cl::desc("cut (least cost) or paint (the policy's, else cut)")};
+  Option<std::string> target{
+      *this, "target",
+      llvm::cl::desc("the machine that costs are counted for (the "
+                     "policy\'s, else generic)")};
   Option<bool> keepIO{*this, "keep-io",
                       llvm::cl::desc("keep the types of inputs and outputs"),
                       llvm::cl::init(true)};
@@ -87,9 +99,22 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
       llvm::cl::desc("finite steps before the scale grows"),
       llvm::cl::init(2000)};
   // Precision.
-  Option<std::string> precision{*this, "precision",
-                                llvm::cl::desc("fp16, bf16 or fp32 (no casts)"),
-                                llvm::cl::init("fp16")};
+  Option<std::string> precision{
+      *this, "precision",
+      llvm::cl::desc("fp16, bf16, fp16/bf16 (forward/backward) or fp32 (no "
+                     "casts)"),
+      llvm::cl::init("fp16")};
+  Option<std::string> strategy{
+      *this, "strategy",
+      llvm::cl::desc("cut (least cost) or paint (the policy's, else cut)")};
+  Option<std::string> policy{
+      *this, "policy",
+      llvm::cl::desc("a policy file (docs/Policy.md), or conservative, "
+                     "default, aggressive or bf16")};
+  Option<std::string> precisionTarget{
+      *this, "precision-target",
+      llvm::cl::desc("the machine that costs are counted for (the "
+                     "policy\'s, else generic)")};
   ListOption<std::string> fp32Ops{
       *this, "fp32-ops",
       llvm::cl::desc("operations and nodes (regex) to keep in FP32")};

@@ -35,6 +35,8 @@ struct TrainOptions {
   bool trainBatchNorm = false;   // inference-mode batch norm becomes training
 
   Precision precision = Precision::FP32;
+  /// A policy file, or the name of a preset.
+  std::string policy;
   /// "dynamic", "auto", "off" or a number; empty: by precision.
   std::string lossScale;
   /// "auto": the profile of the step that the first scale is chosen from.

@@ -369,20 +369,38 @@ def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
        on other floats than f32, or with a constant that the low type cannot hold (and what reads
        a masking constant like -3.4e38, up to the softmax); everything
        behind `mp.gradient` and `mp.unscale`; what reads the loss seed or the loss scale (2^24
-       is no FP16 number); what computes the loss after the last operation of class low.
-    2. Operations of class low are low.
-    3. Following and transparent operations connected to a low one, in either direction,
-       through operations of these two classes become low: their results take half the bytes.
-    4. Those that would move fewer elements through casts in FP32 go back to FP32, until none
-       is left.
+       is no FP16 number); what computes the loss after the last operation of class low; following
+       and transparent operations that no operation of their classes connects to one of class low.
+    2. Operations of class low are low (`target=generic`), or what costs less (any other target).
+    3. The rest gets the assignment of least cost, forward and backward together: a minimum s-t
+       cut, exact. An operation costs the longer of its arithmetic and its traffic in its
+       precision on the `target`; a value costs 6 bytes of traffic per element for each direction
+       it is cast in, however many operations read it; constants are re-typed, which is free, and so
+       are parameters of a function that returns no new state. With any target but `generic` the
+       modelled cost is never above that of all-FP32, so a small function may stay in FP32.
+
+    ```mlir
+    %0 = nn.matmul %x, %w : ...        %0 = nn.matmul %x, %w {mp.decision =
+                                  ==>    #mp.decision<f16, low = true, "profits from low precision, sums in FP32">} : ...
+    ```
+
+    `strategy=paint` replaces 2 and 3 by the painting of TensorFlow's auto_mixed_precision, to compare with.
 
     A decision that stands from an earlier run whose casts were inserted is kept.
     `fp32-ops` and `low-ops` hold operation names (`nn.softmax` or `softmax`) and regular
-    expressions that match whole node names (the names in the locations).
+    expressions that match whole node names (the names in the locations). They win over the
+    policy's rules.
   }];
   let options = [
-    Option<"low", "low", "std::string", "\"f16\"", "the low type: f16 or bf16">,
+    Option<"policyName", "policy", "std::string", "\"\"",
+      "a policy file (docs/Policy.md), or conservative, default, aggressive or bf16">,
+    Option<"low", "low", "std::string", "\"\"",
+      "the low type: f16 or bf16, or f16/bf16 for forward/backward (the policy's, else f16)">,
+    Option<"strategy", "strategy", "std::string", "\"\"", "cut, or paint (the policy's, else cut)">,
+    Option<"target", "target", "std::string", "\"\"",
+      "generic, h100, a100, cpu-avx2, cpu-avx512 or cpu-avx512-bf16 (the policy's, else generic)">,
     Option<"keepIO", "keep-io", "bool", "true", "keep the types of inputs and outputs">,
+    Option<"widenResults", "widen-results", "bool", "true", "count on mpt-insert-casts to widen results">,
     ListOption<"fp32Ops", "fp32-ops", "std::string", "operations and nodes to keep in FP32">,
     ListOption<"lowOps", "low-ops", "std::string", "operations and nodes to run in the low type">,
   ];
@@ -390,6 +408,8 @@ def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
   let statistics = [
     Statistic<"numLow", "low-ops", "Operations decided low">,
     Statistic<"numFP32", "fp32-ops", "Operations decided FP32">,
+    Statistic<"costBytes", "cost", "Modelled cost, in bytes moved">,
+    Statistic<"costFP32Bytes", "cost-fp32", "Modelled cost of FP32 throughout">,
   ];
 }
 
@@ -470,6 +490,21 @@ def PrintPrecisionPass : Pass<"mpt-print-precision", "::mlir::func::FuncOp"> {
   }];
   let options = [
     Option<"details", "details", "bool", "false", "list every operation with its reason">,
+  ];
+}
+
+def ExplainPrecisionPass : Pass<"mpt-explain-precision", "::mlir::ModuleOp"> {
+  let summary = "Write down why every operation runs in its precision";
+  let description = [{
+    Reads `mp.decision`, the types and the casts of every function that has decisions, before or
+    after the casts were inserted, and writes per operation: its precision, the chain of reasons
+    from neighbour to neighbour, what would change it, the bytes of its results in FP32 and as
+    decided; and totals. `output` ends in `.txt`, `.json`, or `.html`: one page with the graph
+    coloured by precision, which can be searched by node name. `mpt-opt --explain FILE` is this
+    pass behind all others.
+  }];
+  let options = [
+    Option<"output", "output", "std::string", "\"-\"", "the file: .txt, .json or .html; - is text to standard output">,
   ];
 }
 

@@ -5,6 +5,7 @@
 
 #include "Common.h"
 #include "Ranges/RangeRules.h"
+#include "Work.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -48,6 +49,7 @@ void NNDialect::initialize() {
   attachReductionRanges(getContext());
   attachShapeRanges(getContext());
   attachTrainingRanges(getContext());
+  attachWorkModels(*getContext());
 }
 
 Operation *NNDialect::materializeConstant(OpBuilder &builder, Attribute value,

@@ -1,0 +1,208 @@
+//===- PrecisionExplanation.cpp - Why what runs in which precision --------===//
+
+#include "mpt/Analysis/PrecisionExplanation.h"
+
+#include "mpt/Analysis/PrecisionAssignment.h"
+#include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "mpt/Interfaces/WorkOpInterface.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/SmallPtrSet.h"
+
+using namespace mlir;
+using namespace mpt;
+
+using Precision = PrecisionExplanation::Precision;
+
+StringRef mpt::stringifyPrecision(Precision precision) {
+  switch (precision) {
+  case Precision::FP32:
+    return "f32";
+  case Precision::F16:
+    return "f16";
+  case Precision::BF16:
+    return "bf16";
+  case Precision::Cast:
+    return "cast";
+  case Precision::Other:
+    return "other";
+  }
+  return "other";
+}
+
+/// What a user can do about a decision, from what it says.
+static StringRef describeChange(StringRef reason, bool low) {
+  static constexpr std::pair<StringLiteral, StringLiteral> changes[] = {
+      {"the user wants", "the policy, or fp32-ops and low-ops"},
+      {"the user lets", "the policy"},
+      {"pinned: ", "the attribute mp.pin on the operation"},
+      {"no kernel: ", "a kernel and PrecisionOpInterface for this operation"},
+      {"the model chose", "a float32 type in the model"},
+      {"proved safe", "wider input ranges, or class fp32 in the policy"},
+      {"unsafe: a constant operand",
+       "a constant that 16 bits can hold, or low: "
+       "bf16"},
+      {"unsafe: reads a masking", "a mask of -inf instead of a huge number"},
+      {"unsafe: behind a finished", "nothing: the optimizer works in FP32"},
+      {"unsafe: reads the loss scale", "nothing: a scale of 2^24 is no FP16 "
+                                       "number"},
+      {"unsafe: computes the loss", "class low in the policy"},
+      {"unsafe: a result may overflow", "narrower input ranges, or class low "
+                                        "in the policy"},
+      {"unsafe: ", "input ranges that prove its values safe, or class follow "
+                   "in the policy"},
+      {"slow: no low operation", "class low in the policy"},
+      {"slow: in the low type", "fewer FP32 neighbours, a target with cheaper "
+                                "traffic, or class low in the policy"},
+      {"slow: not between", "strategy cut"},
+  };
+  for (auto [prefix, change] : changes)
+    if (reason.starts_with(prefix))
+      return change;
+  return low ? "class fp32 in the policy" : "";
+}
+
+static int64_t countBytes(Type type, bool asF32) {
+  Type element = getElementTypeOrSelf(type);
+  if (!isa<FloatType>(element))
+    return 0;
+  unsigned bits = element.getIntOrFloatBitWidth();
+  return countElements(type) * (asF32 && bits < 32 ? 4 : bits / 8);
+}
+
+namespace {
+/// Builds the explanation of a function.
+class Explainer {
+public:
+  explicit Explainer(FunctionOpInterface function) : function(function) {}
+
+  PrecisionExplanation run() {
+    explanation.function = function.getName().str();
+    for (Block &block : function.getFunctionBody())
+      for (Operation &op : block)
+        if (!op.hasTrait<OpTrait::ConstantLike>() &&
+            !op.hasTrait<OpTrait::IsTerminator>())
+          add(&op);
+    for (uint32_t number = 0; number < operations.size(); ++number)
+      resolveNeighbour(number);
+    for (uint32_t number = 0; number < operations.size(); ++number)
+      followChain(number);
+    return std::move(explanation);
+  }
+
+private:
+  void add(Operation *op);
+  void resolveNeighbour(uint32_t number);
+  void followChain(uint32_t number);
+
+  FunctionOpInterface function;
+  PrecisionExplanation explanation;
+  std::vector<Operation *> operations;
+  std::vector<StringRef> neighbours; // as reasons name them
+  std::vector<uint32_t> because;
+  llvm::DenseMap<Operation *, uint32_t> index;
+  std::vector<uint32_t> layerSizes;
+};
+} // namespace
+
+void Explainer::add(Operation *op) {
+  uint32_t number = operations.size();
+  index[op] = number;
+  operations.push_back(op);
+  PrecisionExplanation::Op entry;
+  entry.type = op->getName().getStringRef().str();
+  entry.name = getNodeName(op->getLoc()).str();
+  for (Type type : op->getResultTypes()) {
+    entry.fp32Bytes += countBytes(type, /*asF32=*/true);
+    entry.bytes += countBytes(type, /*asF32=*/false);
+  }
+  StringRef neighbour;
+  auto decision =
+      op->getAttrOfType<mp::DecisionAttr>(mp::MPDialect::kDecisionAttrName);
+  if (decision) {
+    StringRef own;
+    std::tie(own, neighbour) = decision.getReason().split(" <- ");
+    entry.reason = own.str();
+    entry.change = describeChange(own, decision.getLow()).str();
+    entry.precision = !decision.getLow()            ? Precision::FP32
+                      : decision.getType().isBF16() ? Precision::BF16
+                                                    : Precision::F16;
+    ++(decision.getLow() ? explanation.lowOps : explanation.fp32Ops);
+  } else if (auto cast = dyn_cast<mp::CastOp>(op)) {
+    entry.precision = Precision::Cast;
+    entry.reason = "carries decisions out: its operand and its users differ";
+    ++explanation.casts;
+    explanation.castBytes +=
+        countBytes(cast.getInput().getType(), false) + entry.bytes;
+    entry.fp32Bytes = 0;
+  }
+  explanation.fp32Bytes += entry.fp32Bytes;
+  explanation.bytes += entry.bytes;
+
+  llvm::SmallDenseSet<uint32_t, 8> seen;
+  for (Value operand : op->getOperands())
+    if (auto it = index.find(operand.getDefiningOp()); it != index.end())
+      if (seen.insert(it->second).second) {
+        entry.inputs.push_back(it->second);
+        entry.layer =
+            std::max(entry.layer, explanation.ops[it->second].layer + 1);
+      }
+  if (layerSizes.size() <= entry.layer)
+    layerSizes.resize(entry.layer + 1, 0);
+  entry.place = layerSizes[entry.layer]++;
+  explanation.ops.push_back(std::move(entry));
+  neighbours.push_back(neighbour);
+}
+
+/// The operation beside this one, or on the other side of a cast, that its
+/// reason names.
+void Explainer::resolveNeighbour(uint32_t number) {
+  because.push_back(~0u);
+  StringRef wanted = neighbours[number];
+  if (wanted.empty())
+    return;
+  auto matches = [&](Operation *op) {
+    auto it = index.find(op);
+    if (it == index.end() || describeOperation(op) != wanted)
+      return false;
+    because[number] = it->second;
+    return true;
+  };
+  auto behindCast = [](Value value) {
+    while (auto cast = value.getDefiningOp<mp::CastOp>())
+      value = cast.getInput();
+    return value.getDefiningOp();
+  };
+  Operation *op = operations[number];
+  for (Value operand : op->getOperands())
+    if (Operation *producer = behindCast(operand);
+        producer && matches(producer))
+      return;
+  // Values with very many users are not searched through.
+  constexpr int kMostUsers = 64;
+  int users = 0;
+  for (Value result : op->getResults())
+    for (Operation *user : result.getUsers()) {
+      if (++users > kMostUsers)
+        return;
+      if (matches(user))
+        return;
+      if (isa<mp::CastOp>(user))
+        for (Operation *further : user->getUsers())
+          if (++users > kMostUsers || matches(further))
+            return;
+    }
+}
+
+void Explainer::followChain(uint32_t number) {
+  constexpr size_t kLongest = 32;
+  std::vector<uint32_t> &chain = explanation.ops[number].chain;
+  for (uint32_t next = because[number];
+       next != ~0u && next != number && chain.size() < kLongest;
+       next = because[next])
+    chain.push_back(next);
+}
+
+PrecisionExplanation mpt::explainPrecision(FunctionOpInterface function) {
+  return Explainer(function).run();
+}

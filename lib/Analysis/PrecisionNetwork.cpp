@@ -1,0 +1,160 @@
+//===- PrecisionNetwork.cpp - The minimum cut of a function ---------------===//
+
+#include "mpt/Analysis/PrecisionAssignment.h"
+
+#include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "mpt/Interfaces/WorkOpInterface.h"
+
+using namespace mlir;
+using namespace mpt;
+
+/// An operation that follows is low only where low operations lead to it: a
+/// region that no contraction touches has nothing to gain.
+void PrecisionAssignment::fixWithoutLowNeighbours() {
+  std::vector<uint32_t> pending;
+  std::vector<bool> reached(nodes.size(), false);
+  for (uint32_t number = 0; number < nodes.size(); ++number)
+    if (nodes[number].state == State::Low) {
+      reached[number] = true;
+      pending.push_back(number);
+    }
+  while (!pending.empty()) {
+    uint32_t number = pending.back();
+    pending.pop_back();
+    for (Neighbour neighbour : neighboursOf(number)) {
+      if (nodes[neighbour.number].state != State::Open ||
+          reached[neighbour.number])
+        continue;
+      reached[neighbour.number] = true;
+      pending.push_back(neighbour.number);
+    }
+  }
+  for (uint32_t number = 0; number < nodes.size(); ++number)
+    if (nodes[number].state == State::Open && !reached[number])
+      fix(nodes[number], State::FP32, Rule::NoLowNeighbour);
+}
+
+/// Is the state that the function returns the next step's? Then its parameters
+/// are FP32 masters; else they are as wide as their readers want them.
+static bool hasTrainedState(FunctionOpInterface function) {
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    std::optional<mp::Role> role = mp::getResultRole(function, i);
+    if (role && (mp::isStateRole(*role) || *role == mp::Role::Gradient))
+      return true;
+  }
+  return false;
+}
+
+/// A node for an argument that may be 16 bits wide, or none.
+uint32_t PrecisionAssignment::addArgument(PrecisionProblem &problem,
+                                          Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument || argument.getOwner() != &function.getFunctionBody().front() ||
+      hasTrainedState(function))
+    return PrecisionProblem::kNone;
+  std::optional<mp::Role> role =
+      mp::getArgRole(function, argument.getArgNumber());
+  bool open = role == mp::Role::Parameter
+                  ? true
+                  : !policy.keepIO && (!role || *role == mp::Role::Input);
+  return open ? problem.addNode(PrecisionProblem::State::Free, 0, 0)
+              : PrecisionProblem::kNone;
+}
+
+/// The value with its readers. A use that takes no part reads FP32.
+void PrecisionAssignment::addValue(PrecisionProblem &problem, Value value,
+                                   std::vector<uint32_t> &lastValue) {
+  Operation *producer = value.getDefiningOp();
+  if (!isF32Tensor(value.getType()) || value.use_empty() ||
+      (producer && producer->hasTrait<OpTrait::ConstantLike>()))
+    return;
+  PrecisionProblem::Value description;
+  if (auto result = dyn_cast<OpResult>(value);
+      result && isFlexibleResult(result))
+    if (auto it = index.find(producer); it != index.end()) {
+      description.producer = it->second;
+      description.widenable =
+          policy.widenResults &&
+          cast<PrecisionOpInterface>(producer).isResultWidenable(
+              result.getResultNumber());
+    }
+
+  SmallVector<uint32_t, 16> readers;
+  bool anyLow = description.producer != PrecisionProblem::kNone &&
+                nodes[description.producer].state != State::FP32;
+  uint32_t number = problem.getValues().size();
+  for (OpOperand &use : value.getUses()) {
+    Operation *user = use.getOwner();
+    if (isa<mp::CastOp>(user)) // takes what it gets
+      continue;
+    auto it = index.find(user);
+    if (it != index.end() && isFlexibleOperand(use)) {
+      anyLow |= nodes[it->second].state != State::FP32;
+      // Once, however many operands.
+      if (std::exchange(lastValue[it->second], number) != number)
+        readers.push_back(it->second);
+      continue;
+    }
+    if (!policy.keepIO && user->hasTrait<OpTrait::ReturnLike>() &&
+        user->getParentOp() == function && producer) {
+      std::optional<mp::Role> role =
+          mp::getResultRole(function, use.getOperandNumber());
+      if (!role || *role == mp::Role::Output)
+        continue;
+    }
+    description.readInFP32 = true;
+  }
+  if (!anyLow)
+    return;
+  if (!producer)
+    description.producer = addArgument(problem, value);
+  int64_t elements = countElements(value.getType());
+  description.cast = costs.ofCast(elements);
+  description.convert = costs.ofConversion(elements);
+  description.wide = costs.ofWidening(elements);
+  problem.addValue(description, readers.data(), readers.size());
+}
+
+void PrecisionAssignment::cut() {
+  PrecisionProblem problem;
+  FloatType f32 = Float32Type::get(function.getContext());
+  for (Node &node : nodes) {
+    using Fixed = PrecisionProblem::State;
+    Fixed state =
+        node.state == State::FP32 ? Fixed::FP32
+        : node.state == State::Low && (node.fixed || policy.target.alwaysLow)
+            ? Fixed::Low
+            : Fixed::Free;
+    FloatType low = lowTypeOf(node);
+    PrecisionProblem::Cost costFP32 = costs.ofOperation(node.op, f32);
+    PrecisionProblem::Cost costLow =
+        state == Fixed::FP32 ? costFP32 : costs.ofOperation(node.op, low);
+    problem.addNode(state, costFP32, costLow, low != policy.low);
+    totals.allFP32 += costFP32;
+  }
+  std::vector<uint32_t> lastValue(nodes.size(), PrecisionProblem::kNone);
+  for (Block &block : function.getFunctionBody()) {
+    for (Value argument : block.getArguments())
+      addValue(problem, argument, lastValue);
+    for (Operation &op : block)
+      for (Value result : op.getResults())
+        addValue(problem, result, lastValue);
+  }
+
+  PrecisionProblem::Solution solution = problem.solve();
+  totals.cost = solution.cost;
+  totals.cutNodes = solution.cutNodes;
+  totals.cutArcs = solution.cutArcs;
+  flips = problem.costOfFlipping(solution.low);
+  for (uint32_t number = 0; number < nodes.size(); ++number) {
+    Node &node = nodes[number];
+    if (problem.stateOf(number) != PrecisionProblem::State::Free)
+      continue;
+    bool low = solution.low[number];
+    if (low && node.state == State::Open)
+      node.rule = Rule::Follows;
+    if (!low)
+      node.rule = Rule::Costs;
+    node.state = low ? State::Low : State::FP32;
+  }
+}

@@ -1,0 +1,333 @@
+//===- PrecisionPins.cpp - Operations whose precision is fixed ------------===//
+
+#include "mpt/Analysis/PrecisionAssignment.h"
+
+#include "mpt/Analysis/LossScalePowers.h"
+#include "mpt/Dialect/MP/IR/MPDialect.h"
+
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+using namespace mpt;
+
+static bool isConstant(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && op->hasTrait<OpTrait::ConstantLike>();
+}
+
+//===----------------------------------------------------------------------===//
+// Operations whose precision is fixed
+//===----------------------------------------------------------------------===//
+
+PrecisionAssignment::Node *PrecisionAssignment::find(Operation *op) {
+  auto it = index.find(op);
+  return it == index.end() ? nullptr : &nodes[it->second];
+}
+
+FloatType PrecisionAssignment::lowTypeOf(const Node &node) const {
+  return node.backward && policy.lowBackward ? policy.lowBackward : policy.low;
+}
+
+void PrecisionAssignment::fix(Node &node, State state, Rule rule) {
+  node.state = state;
+  node.rule = rule;
+  node.fixed = true;
+}
+
+void PrecisionAssignment::fix(Node &node, State state, std::string text) {
+  fix(node, state, Rule::Text);
+  texts[node.op] = std::move(text);
+}
+
+void PrecisionAssignment::collect() {
+  for (Block &block : function.getFunctionBody())
+    for (Operation &op : block)
+      if (takesPrecision(&op)) {
+        index[&op] = nodes.size();
+        nodes.emplace_back().op = &op;
+      }
+  if (policy.lowBackward && policy.lowBackward != policy.low)
+    markBackward();
+  for (Node &node : nodes)
+    fixByOwnNature(node);
+}
+
+/// Backward operations are those that depend on the seed.
+void PrecisionAssignment::markBackward() {
+  SmallVector<Value> pending;
+  if (Value scale = getLossScaleArgument(function))
+    pending.push_back(scale);
+  for (Node &node : nodes)
+    if (isa<mp::LossSeedOp>(node.op))
+      pending.push_back(node.op->getResult(0));
+  while (!pending.empty()) {
+    Value value = pending.pop_back_val();
+    for (Operation *user : value.getUsers()) {
+      Node *node = find(user);
+      if (node ? std::exchange(node->backward, true) : !isa<mp::CastOp>(user))
+        continue;
+      llvm::append_range(pending, user->getResults());
+    }
+  }
+}
+
+void PrecisionAssignment::fixByOwnNature(Node &node) {
+  Operation *op = node.op;
+  // What an earlier run decided and carried out is no longer open.
+  auto earlier =
+      op->getAttrOfType<mp::DecisionAttr>(mp::MPDialect::kDecisionAttrName);
+  if (earlier && function->hasAttr(mp::MPDialect::kCastsInsertedAttrName))
+    return fix(node, earlier.getLow() ? State::Low : State::FP32,
+               earlier.getReason().str());
+  if (auto pin = op->getAttrOfType<StringAttr>(mp::MPDialect::kPinAttrName))
+    return fix(node, State::FP32, "pinned: " + pin.str());
+  auto interface = dyn_cast<PrecisionOpInterface>(op);
+  if (!interface)
+    return fix(node, State::FP32, Rule::NoInterface);
+
+  bool narrows = false, other = false;
+  for (OpOperand &operand : op->getOpOperands())
+    if (isFlexibleOperand(operand)) {
+      narrows = true;
+      other |= !isF32Tensor(operand.get().getType());
+    }
+  for (OpResult result : op->getResults())
+    if (isFlexibleResult(result)) {
+      narrows = true;
+      other |= !isF32Tensor(result.getType());
+    }
+  FloatType low = lowTypeOf(node);
+  bool scaling = isa<mp::MPDialect>(op->getDialect());
+  if (fixByDemand(node, /*mayBeLow=*/narrows && !other && !scaling))
+    return;
+  if (other)
+    return fix(node, State::FP32, Rule::OtherType);
+  if (!narrows)
+    return fix(node, State::FP32, Rule::Nature);
+  bool released = texts.contains(op); // by a demand
+  if (!released && fixByFacts(node, interface, low))
+    return;
+  if (fixByConstants(node, low))
+    return;
+  if (interface.getPrecisionClass() == PrecisionClass::Low) {
+    node.state = State::Low; // not fixed: the passes below may overrule it
+    node.rule = Rule::Contraction;
+  }
+}
+
+/// True where the user decides. A demand to follow leaves a text and the node
+/// open.
+bool PrecisionAssignment::fixByDemand(Node &node, bool mayBeLow) {
+  Operation *op = node.op;
+  if (policy.pinned) {
+    auto pinnedBy = [&](Value value) {
+      std::string text = policy.pinned(value);
+      if (!text.empty())
+        fix(node, State::FP32,
+            "the user wants the tensor '" + text + "' in FP32");
+      return !text.empty();
+    };
+    for (OpOperand &operand : op->getOpOperands())
+      if (isFlexibleOperand(operand) && pinnedBy(operand.get()))
+        return true;
+    for (OpResult result : op->getResults())
+      if (isFlexibleResult(result) && pinnedBy(result))
+        return true;
+  }
+  if (!policy.demand)
+    return false;
+  std::string text;
+  switch (policy.demand(op, text)) {
+  case PrecisionDemand::None:
+    return false;
+  case PrecisionDemand::FP32:
+    fix(node, State::FP32, "the user wants '" + text + "' in FP32");
+    return true;
+  case PrecisionDemand::Low:
+    if (mayBeLow)
+      fix(node, State::Low, "the user wants '" + text + "' low");
+    return mayBeLow;
+  case PrecisionDemand::Follow:
+    if (mayBeLow)
+      texts[op] = "the user lets '" + text + "' follow";
+    return false;
+  }
+  return false;
+}
+
+/// FP32 by class, unless its values are proved to fit; and what may overflow.
+bool PrecisionAssignment::fixByFacts(Node &node, PrecisionOpInterface op,
+                                     FloatType low) {
+  PrecisionClass cls = op.getPrecisionClass();
+  bool unsafe = cls == PrecisionClass::FP32;
+  bool provable = unsafe && policy.fact &&
+                  !isa<mp::MPDialect>(node.op->getDialect()) &&
+                  op.getPrecisionReasonKind() == PrecisionReasonKind::Unsafe;
+  if (unsafe && !provable) {
+    fix(node, State::FP32, Rule::Unsafe);
+    return true;
+  }
+  if (!policy.fact)
+    return false;
+  std::string proof;
+  for (OpResult result : node.op->getResults()) {
+    if (!isFlexibleResult(result))
+      continue;
+    PrecisionFact fact = policy.fact(result, low);
+    if (fact.kind == PrecisionFact::Overflows) {
+      fix(node, State::FP32, "unsafe: a result may overflow: " + fact.text);
+      return true;
+    }
+    provable &= fact.kind == PrecisionFact::Fits;
+    proof = std::move(fact.text);
+  }
+  for (OpOperand &operand : node.op->getOpOperands())
+    if (provable && isFlexibleOperand(operand))
+      provable = policy.fact(operand.get(), low).kind == PrecisionFact::Fits;
+  if (unsafe && !provable) {
+    fix(node, State::FP32, Rule::Unsafe);
+    return true;
+  }
+  if (unsafe)
+    texts[node.op] = "proved safe in 16 bits: " + proof;
+  return false;
+}
+
+/// A constant that the low type cannot hold keeps its operation in FP32.
+bool PrecisionAssignment::fixByConstants(Node &node, FloatType low) {
+  for (OpOperand &operand : node.op->getOpOperands()) {
+    if (!isFlexibleOperand(operand))
+      continue;
+    Operation *producer = operand.get().getDefiningOp();
+    ElementsAttr value = getFloatConstant(producer);
+    if (!value)
+      continue;
+    auto [known, isNew] =
+        constants.insert({{producer, low}, ConstantFit::Fits});
+    if (isNew)
+      known->second = classifyConstant(value, low, policy.maxAbs);
+    switch (known->second) {
+    case ConstantFit::Fits:
+      continue;
+    case ConstantFit::Overflows:
+      fix(node, State::FP32, Rule::ConstantOverflows);
+      // BF16 has the range of FP32 but for the last half of a step.
+      node.masks =
+          classifyConstant(value, BFloat16Type::get(value.getContext())) ==
+          ConstantFit::Overflows;
+      return true;
+    case ConstantFit::Vanishes:
+      if (policy.constantsMayVanish)
+        continue;
+      fix(node, State::FP32, Rule::ConstantVanishes);
+      return true;
+    case ConstantFit::Unknown:
+      fix(node, State::FP32, Rule::ConstantUnknown);
+      return true;
+    }
+  }
+  return false;
+}
+
+/// A masking constant like -3.4e38 would become an infinity where its value is
+/// cast, and a row that is masked completely a NaN. So what reads it stays
+/// FP32, up to the first operation that sums (softmax).
+void PrecisionAssignment::fixReadersOfMasks() {
+  SmallVector<Operation *> pending;
+  for (Node &node : nodes)
+    if (node.masks)
+      pending.push_back(node.op);
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val();
+    for (OpResult result : op->getResults()) {
+      if (!isFlexibleResult(result))
+        continue;
+      for (Operation *user : result.getUsers()) {
+        Node *node = find(user);
+        if (!node || node->state != State::Open)
+          continue;
+        fix(*node, State::FP32, Rule::ReadsMask);
+        if (!cast<PrecisionOpInterface>(user).getAccumulatorType())
+          pending.push_back(user);
+      }
+    }
+  }
+}
+
+/// Everything that depends on a finished gradient.
+void PrecisionAssignment::fixBehindGradients() {
+  SmallVector<Operation *> pending;
+  llvm::DenseSet<Operation *> seen;
+  for (Node &node : nodes)
+    if (isa<mp::GradientOp, mp::UnscaleOp>(node.op) &&
+        seen.insert(node.op).second)
+      pending.push_back(node.op);
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val();
+    for (Operation *user : op->getUsers()) {
+      if (!seen.insert(user).second)
+        continue;
+      pending.push_back(user);
+      if (Node *node = find(user); node && !node->fixed)
+        fix(*node, State::FP32, Rule::BehindGradient);
+    }
+  }
+}
+
+/// The seed of the backward graph is the loss scale, up to 2^24: no FP16
+/// number. Neither is what is computed from it and constants alone.
+void PrecisionAssignment::fixReadersOfTheSeed() {
+  SmallVector<Value> pending;
+  llvm::DenseSet<Value> seeds;
+  auto add = [&](Value value) {
+    if (isFloatTensor(value.getType()) && seeds.insert(value).second)
+      pending.push_back(value);
+  };
+  if (Value scale = getLossScaleArgument(function))
+    add(scale);
+  for (Node &node : nodes)
+    if (isa<mp::LossSeedOp>(node.op))
+      add(node.op->getResult(0));
+  while (!pending.empty()) {
+    Value value = pending.pop_back_val();
+    for (Operation *user : value.getUsers()) {
+      Node *node = find(user);
+      bool cast = isa<mp::CastOp>(user);
+      if (!node && !cast)
+        continue;
+      // Not even where the user wants it low.
+      if (node && node->state != State::FP32)
+        fix(*node, State::FP32, Rule::ReadsScale);
+      bool onlySeeds = llvm::all_of(user->getOperands(), [&](Value operand) {
+        return !isFloatTensor(operand.getType()) || isConstant(operand) ||
+               seeds.contains(operand);
+      });
+      if (onlySeeds)
+        for (Value result : user->getResults())
+          add(result);
+    }
+  }
+}
+
+/// What leads from the last low or FP32 operation to the loss computes the
+/// loss.
+void PrecisionAssignment::fixLoss() {
+  SmallVector<Value> pending;
+  for (Block &block : function.getFunctionBody()) {
+    Operation *terminator = &block.back();
+    if (!terminator->hasTrait<OpTrait::ReturnLike>())
+      continue;
+    for (auto [number, value] : llvm::enumerate(terminator->getOperands()))
+      if (mp::getResultRole(function, number) == mp::Role::Loss)
+        pending.push_back(value);
+  }
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val().getDefiningOp();
+    Node *node = op ? find(op) : nullptr;
+    if (!node || node->state != State::Open)
+      continue;
+    fix(*node, State::FP32, Rule::ComputesLoss);
+    for (Value operand : op->getOperands())
+      pending.push_back(operand);
+  }
+}
