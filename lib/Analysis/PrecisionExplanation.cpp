@@ -47,8 +47,8 @@ static StringRef describeChange(StringRef reason, bool low) {
       {"unsafe: reads the loss scale", "nothing: a scale of 2^24 is no FP16 "
                                        "number"},
       {"unsafe: computes the loss", "class low in the policy"},
-      {"unsafe: a result may overflow", "narrower input ranges, or class low "
-                                        "in the policy"},
+      {"unsafe: a result overflows", "narrower input ranges, or class low "
+                                     "in the policy"},
       {"unsafe: ", "input ranges that prove its values safe, or class follow "
                    "in the policy"},
       {"slow: no low operation", "class low in the policy"},
@@ -87,6 +87,7 @@ public:
       resolveNeighbour(number);
     for (uint32_t number = 0; number < operations.size(); ++number)
       followChain(number);
+    layOut();
     return std::move(explanation);
   }
 
@@ -94,6 +95,7 @@ private:
   void add(Operation *op);
   void resolveNeighbour(uint32_t number);
   void followChain(uint32_t number);
+  void layOut();
 
   FunctionOpInterface function;
   PrecisionExplanation explanation;
@@ -101,7 +103,6 @@ private:
   std::vector<StringRef> neighbours; // as reasons name them
   std::vector<uint32_t> because;
   llvm::DenseMap<Operation *, uint32_t> index;
-  std::vector<uint32_t> layerSizes;
 };
 } // namespace
 
@@ -147,9 +148,6 @@ void Explainer::add(Operation *op) {
         entry.layer =
             std::max(entry.layer, explanation.ops[it->second].layer + 1);
       }
-  if (layerSizes.size() <= entry.layer)
-    layerSizes.resize(entry.layer + 1, 0);
-  entry.place = layerSizes[entry.layer]++;
   explanation.ops.push_back(std::move(entry));
   neighbours.push_back(neighbour);
 }
@@ -201,6 +199,25 @@ void Explainer::followChain(uint32_t number) {
        next != ~0u && next != number && chain.size() < kLongest;
        next = because[next])
     chain.push_back(next);
+}
+
+/// Rows are the longest ways from what reads nothing. What reads nothing itself
+/// (the cast of a parameter) stands right above its first reader.
+void Explainer::layOut() {
+  std::vector<PrecisionExplanation::Op> &ops = explanation.ops;
+  std::vector<uint32_t> firstReader(ops.size(), ~0u);
+  for (const PrecisionExplanation::Op &op : ops)
+    for (uint32_t input : op.inputs)
+      firstReader[input] = std::min(firstReader[input], op.layer);
+  std::vector<uint32_t> sizes;
+  for (uint32_t number = 0; number < ops.size(); ++number) {
+    PrecisionExplanation::Op &op = ops[number];
+    if (op.inputs.empty() && firstReader[number] != ~0u)
+      op.layer = firstReader[number] - 1;
+    if (sizes.size() <= op.layer)
+      sizes.resize(op.layer + 1, 0);
+    op.place = sizes[op.layer]++;
+  }
 }
 
 PrecisionExplanation mpt::explainPrecision(FunctionOpInterface function) {

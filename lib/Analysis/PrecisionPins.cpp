@@ -155,41 +155,24 @@ bool PrecisionAssignment::fixByDemand(Node &node, bool mayBeLow) {
   return false;
 }
 
-/// FP32 by class, unless its values are proved to fit; and what may overflow.
+/// FP32 by class, unless proved safe; and what overflows.
 bool PrecisionAssignment::fixByFacts(Node &node, PrecisionOpInterface op,
                                      FloatType low) {
-  PrecisionClass cls = op.getPrecisionClass();
-  bool unsafe = cls == PrecisionClass::FP32;
-  bool provable = unsafe && policy.fact &&
-                  !isa<mp::MPDialect>(node.op->getDialect()) &&
-                  op.getPrecisionReasonKind() == PrecisionReasonKind::Unsafe;
-  if (unsafe && !provable) {
+  bool unsafe = op.getPrecisionClass() == PrecisionClass::FP32;
+  PrecisionFact fact;
+  if (policy.fact && !isa<mp::MPDialect>(node.op->getDialect()) &&
+      (!unsafe || isRangeTheDanger(op)))
+    fact = policy.fact(node.op, low);
+  if (unsafe && fact.kind != PrecisionFact::Safe) {
     fix(node, State::FP32, Rule::Unsafe);
     return true;
   }
-  if (!policy.fact)
-    return false;
-  std::string proof;
-  for (OpResult result : node.op->getResults()) {
-    if (!isFlexibleResult(result))
-      continue;
-    PrecisionFact fact = policy.fact(result, low);
-    if (fact.kind == PrecisionFact::Overflows) {
-      fix(node, State::FP32, "unsafe: a result may overflow: " + fact.text);
-      return true;
-    }
-    provable &= fact.kind == PrecisionFact::Fits;
-    proof = std::move(fact.text);
-  }
-  for (OpOperand &operand : node.op->getOpOperands())
-    if (provable && isFlexibleOperand(operand))
-      provable = policy.fact(operand.get(), low).kind == PrecisionFact::Fits;
-  if (unsafe && !provable) {
-    fix(node, State::FP32, Rule::Unsafe);
+  if (fact.kind == PrecisionFact::Overflows) {
+    fix(node, State::FP32, "unsafe: a result overflows: " + fact.text);
     return true;
   }
   if (unsafe)
-    texts[node.op] = "proved safe in 16 bits: " + proof;
+    texts[node.op] = "proved safe in 16 bits: " + fact.text;
   return false;
 }
 

@@ -39,6 +39,13 @@ bool mpt::takesPrecision(Operation *op) {
          llvm::any_of(op->getResultTypes(), isFloatTensor);
 }
 
+bool mpt::isRangeTheDanger(PrecisionOpInterface op) {
+  StringRef reason = op.getPrecisionReason();
+  return op.getPrecisionReasonKind() == PrecisionReasonKind::Unsafe &&
+         (reason.contains("overflow") || reason.contains("underflow") ||
+          reason.contains("vanish"));
+}
+
 bool mpt::isFlexibleOperand(OpOperand &operand) {
   auto interface = dyn_cast<PrecisionOpInterface>(operand.getOwner());
   return interface && isFloatTensor(operand.get().getType()) &&

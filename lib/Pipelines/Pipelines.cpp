@@ -21,6 +21,7 @@ void mpt::addPrecisionPhase(OpPassManager &manager,
   assign.strategy = options.strategy.getValue();
   assign.target = options.target;
   assign.widenResults = options.widenResults;
+  assign.profile = options.profile.getValue();
   llvm::append_range(assign.fp32Ops, options.fp32Ops);
   llvm::append_range(assign.lowOps, options.lowOps);
   InsertCastsPassOptions insert;
@@ -98,6 +99,7 @@ void mpt::addTrainingPrecisionPhase(OpPassManager &manager,
               : options.precision == "fp16/bf16" ? std::string("f16/bf16")
                                                  : options.precision.getValue();
   mixed.policy = options.policy.getValue();
+  mixed.profile = options.profile.getValue();
   mixed.strategy = options.strategy.getValue();
   mixed.target = options.precisionTarget.getValue();
   mixed.widenResults = true;

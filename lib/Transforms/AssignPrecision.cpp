@@ -6,6 +6,8 @@
 #include "PrecisionDemands.h"
 #include "mpt/Analysis/PolicyFile.h"
 #include "mpt/Analysis/PrecisionAssignment.h"
+#include "mpt/Analysis/PrecisionFacts.h"
+#include "mpt/Analysis/TensorProfile.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 
 namespace mpt {
@@ -16,6 +18,9 @@ namespace mpt {
 using namespace mlir;
 using namespace mpt;
 using namespace mpt::mp;
+
+/// By how much values may leave what was measured, as in mpt-infer-ranges.
+static constexpr double kProfileMargin = 4;
 
 namespace {
 
@@ -36,6 +41,7 @@ private:
   PrecisionPolicy policy;
   // Shared by the copies of the pass that run on several threads.
   std::shared_ptr<PrecisionDemands> demands;
+  std::shared_ptr<TensorProfile> measured;
 };
 
 } // namespace
@@ -160,6 +166,13 @@ LogicalResult AssignPrecisionPass::initialize(MLIRContext *context) {
   policy.widenResults = widenResults;
   policy.constantsMayVanish = file.constantsMayVanish.value_or(false);
   policy.maxAbs = file.maxAbs;
+  if (!profile.empty()) {
+    std::string problem;
+    std::optional<TensorProfile> read = TensorProfile::read(profile, problem);
+    if (!read)
+      return error() << problem;
+    measured = std::make_shared<TensorProfile>(std::move(*read));
+  }
   return setDemands(file, error);
 }
 
@@ -214,6 +227,16 @@ void AssignPrecisionPass::runOnOperation() {
     policy.pinned = [this, function](Value value) {
       return demands->findTensor(value, function);
     };
+  std::optional<PrecisionFacts> facts;
+  if (useRanges || measured) {
+    RangeSeeds seeds;
+    if (measured)
+      seeds.measured = seedFromProfile(function, *measured, kProfileMargin);
+    facts.emplace(function, std::move(seeds));
+    policy.fact = [&](Operation *op, FloatType type) {
+      return facts->lookup(op, type);
+    };
+  }
   PrecisionAssignment assignment(function, policy);
   assignment.run();
   bool inserted = function->hasAttr(MPDialect::kCastsInsertedAttrName);

@@ -35,15 +35,15 @@ enum class PrecisionDemand {
   Follow, // allowed to be low, whatever its class says
 };
 
-/// What an analysis of values knows of one, for a 16-bit type.
+/// What an analysis of values knows of an operation in a 16-bit type.
 struct PrecisionFact {
   enum Kind {
     Unknown,
-    Fits,      // proved: every value is finite in the type, or an infinity
-    Overflows, // some finite value may become an infinity
+    Safe,      // proved: rounding operands and results makes no infinity or NaN
+    Overflows, // a finite result is known to become an infinity
   };
   Kind kind = Unknown;
-  std::string text; // e.g. "values lie in [0, 1]"
+  std::string text; // e.g. "its results lie in [0, 1]"
 };
 
 enum class PrecisionStrategy {
@@ -70,10 +70,10 @@ struct PrecisionPolicy {
   std::function<PrecisionDemand(mlir::Operation *, std::string &)> demand;
   /// The value must stay FP32: the text that says so, or "". Null: none must.
   std::function<std::string(mlir::Value)> pinned;
-  /// Facts about values in a 16-bit type; null: nothing is known. An operation
-  /// that is FP32 because it is unsafe is released where all values it reads
-  /// and writes fit; one with a result that may overflow stays FP32.
-  std::function<PrecisionFact(mlir::Value, mlir::FloatType)> fact;
+  /// Facts about operations in a 16-bit type; null: nothing is known. An
+  /// operation that is FP32 for its range alone (isRangeTheDanger) is released
+  /// where it is safe; one that overflows stays FP32.
+  std::function<PrecisionFact(mlir::Operation *, mlir::FloatType)> fact;
 };
 
 //===----------------------------------------------------------------------===//
@@ -93,6 +93,10 @@ bool isFloatTensor(mlir::Type type);
 /// Does the operation get a decision? It computes on floating tensors, is no
 /// constant, no terminator and no cast of the compiler.
 bool takesPrecision(mlir::Operation *op);
+
+/// Is an operation of class FP32 so because of overflow or underflow, and not
+/// for its accuracy? Its reason speaks of one of them.
+bool isRangeTheDanger(PrecisionOpInterface op);
 
 /// The operands / results of a low operation that are in the low type:
 /// floating, not pinned. (An operation without the interface has none.)

@@ -25,6 +25,9 @@ struct MixedPrecisionOptions
       *this, "low",
       llvm::cl::desc("the low type: f16 or bf16, or f16/bf16 for "
                      "forward/backward (the policy's, else f16)")};
+  Option<std::string> profile{
+      *this, "profile",
+      llvm::cl::desc("what mpt-run --profile measured of the values")};
   Option<std::string> strategy{
       *this, "strategy",
       llvm::cl::desc("cut (least cost) or paint (the policy's, else cut)")};
@@ -104,6 +107,9 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
       llvm::cl::desc("fp16, bf16, fp16/bf16 (forward/backward) or fp32 (no "
                      "casts)"),
       llvm::cl::init("fp16")};
+  Option<std::string> profile{
+      *this, "profile",
+      llvm::cl::desc("what mpt-run --profile measured of the values")};
   Option<std::string> strategy{
       *this, "strategy",
       llvm::cl::desc("cut (least cost) or paint (the policy's, else cut)")};

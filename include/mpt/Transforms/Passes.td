@@ -384,6 +384,13 @@ def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
                                   ==>    #mp.decision<f16, low = true, "profits from low precision, sums in FP32">} : ...
     ```
 
+    With `ranges` an operation that is FP32 only because it could overflow or underflow (its reason
+    says so) is released to class follow where `ValueRanges` prove that rounding its operands makes no
+    infinity and no NaN that were not there: exp(x - max(x)), a reciprocal of something in [1, 8].
+    What is known at the start are constants and `mp.range` on arguments, and with `profile` what
+    `mpt-run --profile` measured, times 4; then an operation whose measured results leave the low type
+    stays FP32.
+
     `strategy=paint` replaces 2 and 3 by the painting of TensorFlow's auto_mixed_precision, to compare with.
 
     A decision that stands from an earlier run whose casts were inserted is kept.
@@ -399,6 +406,8 @@ def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
     Option<"strategy", "strategy", "std::string", "\"\"", "cut, or paint (the policy's, else cut)">,
     Option<"target", "target", "std::string", "\"\"",
       "generic, h100, a100, cpu-avx2, cpu-avx512 or cpu-avx512-bf16 (the policy's, else generic)">,
+    Option<"useRanges", "ranges", "bool", "true", "release operations that value ranges prove safe">,
+    Option<"profile", "profile", "std::string", "\"\"", "what mpt-run --profile measured">,
     Option<"keepIO", "keep-io", "bool", "true", "keep the types of inputs and outputs">,
     Option<"widenResults", "widen-results", "bool", "true", "count on mpt-insert-casts to widen results">,
     ListOption<"fp32Ops", "fp32-ops", "std::string", "operations and nodes to keep in FP32">,

@@ -247,16 +247,16 @@ TEST_F(PrecisionAssignmentTest, FactsMoveOperationsBetweenClasses) {
     return result;
   };
   EXPECT_EQ(decisions()[1], "fp32: unsafe: exp overflows FP16 above 11.09");
-  policy.fact = [](Value, FloatType) {
-    return PrecisionFact{PrecisionFact::Fits, "values lie in [-1, 1]"};
+  policy.fact = [](Operation *, FloatType) {
+    return PrecisionFact{PrecisionFact::Safe, "its results lie in [0, 1]"};
   };
-  EXPECT_EQ(decisions()[1], "low: proved safe in 16 bits: values lie in [-1, "
-                            "1] <- nn.matmul");
-  policy.fact = [](Value value, FloatType) {
-    return value.getDefiningOp() && isa<nn::MatMulOp>(value.getDefiningOp())
+  EXPECT_EQ(decisions()[1], "low: proved safe in 16 bits: its results lie in "
+                            "[0, 1] <- nn.matmul");
+  policy.fact = [](Operation *op, FloatType) {
+    return isa<nn::MatMulOp>(op)
                ? PrecisionFact{PrecisionFact::Overflows, "up to 1e6"}
                : PrecisionFact();
   };
-  EXPECT_EQ(decisions()[0], "fp32: unsafe: a result may overflow: up to 1e6");
+  EXPECT_EQ(decisions()[0], "fp32: unsafe: a result overflows: up to 1e6");
   EXPECT_EQ(decisions()[1], "fp32: unsafe: exp overflows FP16 above 11.09");
 }
