@@ -3,11 +3,13 @@
 
 #include "mpt/Analysis/FloatConstants.h"
 
+#include "mpt/Interfaces/PrecisionOpInterface.h"
 #include "mpt/Support/Half.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/OpDefinition.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 #include <cmath>
 
@@ -59,6 +61,16 @@ ElementsAttr mpt::getFloatConstant(Operation *op) {
       !matchPattern(op, m_Constant(&value)))
     return {};
   return dyn_cast<ElementsAttr>(value);
+}
+
+bool mpt::isMadeAnew(Operation *op) {
+  auto interface = dyn_cast_or_null<PrecisionOpInterface>(op);
+  return interface && op->getNumResults() == 1 && op->getNumRegions() == 0 &&
+         interface.getPrecisionClass() == PrecisionClass::Transparent &&
+         isMemoryEffectFree(op) &&
+         llvm::none_of(op->getOperandTypes(), [](Type type) {
+           return isa<FloatType>(getElementTypeOrSelf(type));
+         });
 }
 
 ConstantFit mpt::classifyConstant(ElementsAttr value, FloatType type,

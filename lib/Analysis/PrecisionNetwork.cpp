@@ -66,7 +66,8 @@ void PrecisionAssignment::addValue(PrecisionProblem &problem, Value value,
                                    std::vector<uint32_t> &lastValue) {
   Operation *producer = value.getDefiningOp();
   if (!isF32Tensor(value.getType()) || value.use_empty() ||
-      (producer && producer->hasTrait<OpTrait::ConstantLike>()))
+      (producer &&
+       (producer->hasTrait<OpTrait::ConstantLike>() || isMadeAnew(producer))))
     return;
   PrecisionProblem::Value description;
   if (auto result = dyn_cast<OpResult>(value);

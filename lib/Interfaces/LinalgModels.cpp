@@ -181,6 +181,15 @@ struct StructuredWork : WorkOpInterface::ExternalModel<StructuredWork<Op>, Op> {
     return points *
            llvm::range_size(structured.getBlock()->without_terminator());
   }
+  /// A destination that the body does not look at is not read.
+  int64_t getElementsRead(Operation *op, unsigned index) const {
+    auto structured = cast<linalg::LinalgOp>(op);
+    OpOperand &operand = op->getOpOperand(index);
+    return structured.isDpsInit(&operand) &&
+                   !structured.payloadUsesValueFromOperand(&operand)
+               ? 0
+               : countElements(operand.get().getType());
+  }
 };
 
 template <typename... Ops> void attachStructured(MLIRContext *context) {

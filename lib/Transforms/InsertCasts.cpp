@@ -118,6 +118,17 @@ Value InsertCastsPass::materialize(Value value, FloatType type) {
         ++numConstants;
         return op->getResult(0);
       }
+  if (isMadeAnew(producer)) {
+    Operation *op = builder.clone(*producer);
+    op->getResult(0).setType(newType);
+    if (auto decision =
+            op->getAttrOfType<DecisionAttr>(MPDialect::kDecisionAttrName))
+      op->setAttr(MPDialect::kDecisionAttrName,
+                  DecisionAttr::get(
+                      &getContext(), type.isF32() ? decision.getType() : type,
+                      !type.isF32(), "made anew in the type its readers want"));
+    return op->getResult(0);
+  }
   // A widening by the compiler is exact: go back behind it.
   if (auto widening = value.getDefiningOp<mp::CastOp>();
       widening && widening.getInput().getType() == newType)

@@ -29,6 +29,10 @@ enum class ConstantFit {
 /// (trait ConstantLike); null for every other operation.
 mlir::ElementsAttr getFloatConstant(mlir::Operation *op);
 
+/// A tensor that is computed from no floating value and holds nothing of its
+/// own (tensor.empty): made anew in another type instead of cast.
+bool isMadeAnew(mlir::Operation *op);
+
 /// Reads the constant once. f32 values only: others are Unknown. A finite value
 /// above `maxAbs` counts as one that overflows.
 ConstantFit classifyConstant(mlir::ElementsAttr value, mlir::FloatType type,
