@@ -146,10 +146,25 @@ def load(model, path, feeds):
 # ---- every 16-bit tensor rounded -------------------------------------------------------------------------------------
 
 
+def with_group_norms(model):
+    """Without declared types, but for the results of GroupNormalization, which onnx 1.23 does not infer: they have the
+    type and shape of the data."""
+    copy = without_types(model)
+    norms = [node for node in copy.graph.node if node.op_type == "GroupNormalization"]
+    for node in norms:  # one after another: the second may need what the first lets be inferred
+        made = onnx.shape_inference.infer_shapes(copy, strict_mode=False, data_prop=False)
+        for value in [*made.graph.value_info, *made.graph.input]:
+            if value.name == node.input[0]:
+                declared = copy.graph.value_info.add()
+                declared.CopyFrom(value)
+                declared.name = node.output[0]
+    return copy
+
+
 def types_of(model):
     """Element type by tensor name, in all graphs, as inference finds them without the file's own claims. The bodies of
     control flow are inferred with their graphs; names are unique in a model."""
-    made = onnx.shape_inference.infer_shapes(without_types(model), strict_mode=False, data_prop=False)
+    made = onnx.shape_inference.infer_shapes(with_group_norms(model), strict_mode=False, data_prop=False)
     types = {}
     for graph in graphs_of(made.graph):
         for value in [*graph.value_info, *graph.input, *graph.output]:

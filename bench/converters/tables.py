@@ -176,6 +176,15 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, {memory}, {system}, Python {platform.python_version()}"
 
 
+def busy():
+    """A warning where others used the machine: this run alone gives a load of about one."""
+    load = os.getloadavg()[2]
+    if load < 1.5 * os.cpu_count():
+        return ""
+    return (f" **Other programs were running meanwhile (load average {load:.0f} on {os.cpu_count()} cores): all times are several times what an "
+            "idle machine needs.**")  # fmt: skip
+
+
 def page(results, ours, peers, missing, versions, notes, seconds, limit):
     seen = {tool for row in results.values() for tool in row}
     ours, peers = [t for t in ours if t in seen], [t for t in peers if t in seen]
@@ -183,7 +192,7 @@ def page(results, ours, peers, missing, versions, notes, seconds, limit):
     pins = "; ".join(" ".join(line for line in text.splitlines() if line and line[0] != "#") for text in versions.values())
     lines = ["# Beside the other converters", "",
              f"Written by {notes}, on {datetime.date.today()}; bench/README.md says how to read it. Machine: {machine()}. "
-             f"The run took {seconds / 60:.0f} min; a conversion was stopped after {limit:.0f} s. Environments: {pins}.", ""]  # fmt: skip
+             f"The run took {seconds / 60:.0f} min; a conversion was stopped after {limit:.0f} s.{busy()} Environments: {pins}.", ""]  # fmt: skip
     lines += [f"Not installable from PyPI here: {', '.join(f'{t} ({why})' for t, why in missing.items())}.", ""] if missing else []
     lines += ["## Summary", "", *summary(results, tools)]
     if ours and peers:
