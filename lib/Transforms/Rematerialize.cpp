@@ -91,9 +91,10 @@ RematerializePass::choose(const RecomputeProblem &problem,
   auto meets = [&](const RecomputePlan &plan) {
     return limit && plan.peak <= *limit;
   };
+  // False if the plan repeats too much.
   auto consider = [&](RecomputePlan plan) {
     if (static_cast<double>(plan.flops) > mostFlops)
-      return;
+      return false;
     // Within the budget the flops count, before that the memory.
     bool better = meets(plan) != meets(best) ? meets(plan)
                   : meets(plan) ? std::pair(plan.flops, plan.peak) <
@@ -102,6 +103,7 @@ RematerializePass::choose(const RecomputeProblem &problem,
                                       std::pair(best.peak, best.kept);
     if (better)
       best = std::move(plan);
+    return true;
   };
   // What moving a byte again costs, against keeping one. Low prices keep less,
   // but may repeat long chains that all live at the same time; so the cuts for
@@ -111,11 +113,13 @@ RematerializePass::choose(const RecomputeProblem &problem,
     consider(problem.solve({traffic, std::nullopt}));
   if (!limit || meets(best))
     return best;
-  // Bytes that a flop must save: from no contraction worth it to all of them.
-  for (double flop = 1; flop > 1e-5; flop /= 1.5) {
+  // Bytes that a flop must save: from no contraction worth it to all of them,
+  // or to more flops than are allowed: lower prices only add to them.
+  for (double flop = 1; flop > 1e-5; flop /= 1.7) {
+    bool any = false;
     for (double traffic : {0.3, 0.1, 0.02})
-      consider(problem.solve({traffic, flop}));
-    if (meets(best))
+      any |= consider(problem.solve({traffic, flop}));
+    if (meets(best) || !any)
       break;
   }
   return best;
