@@ -62,10 +62,10 @@ def if_blocked_inside(rng):
     other = helper.make_graph(named([n("Mul", ["product", "floor"], ["else_out"])]), "else", [], [h("else_out", F32, [4, 16])])
     nodes = named([n("MatMul", ["x", "a"], ["product"]), n("If", ["which"], ["chosen"], then_branch=then, else_branch=other),
                    n("MatMul", ["chosen", "b"], ["y"])])  # fmt: skip
-    return model("if", nodes, {"x": [4, 32], "which": (TensorProto.BOOL, [])}, {"y": [4, 8]},
+    return model("if", nodes, {"x": [4, 32], "which": (TensorProto.BOOL, [1])}, {"y": [4, 8]},
                  [constant("a", rng.standard_normal((32, 16)) / 6), constant("b", rng.standard_normal((16, 8)) / 4),
                   constant("floor", rng.standard_normal(16) / 2)],
-                 {"x": rng.standard_normal((4, 32)).astype(np.float32), "which": np.array(True)})  # fmt: skip
+                 {"x": rng.standard_normal((4, 32)).astype(np.float32), "which": np.array([True])})  # fmt: skip
 
 
 def cast_int_to_float(rng):
