@@ -141,6 +141,8 @@ std::optional<BuiltModel> training::buildModel(MLIRContext &context,
         manager.addPass(createInferenceModePass());
         addTrainingPrecisionPhase(manager, pipeline);
       });
+  if (failed(evaluation))
+    return std::nullopt;
   LogicalResult step =
       derive(*module, "train_step", model.step, [&](OpPassManager &manager) {
         addGradientPhase(manager, pipeline);
@@ -149,7 +151,7 @@ std::optional<BuiltModel> training::buildModel(MLIRContext &context,
         addTrainingPrecisionPhase(manager, pipeline);
         addMemoryPhase(manager, pipeline);
       });
-  if (failed(evaluation) || failed(step))
+  if (failed(step))
     return std::nullopt;
   if (!options.dumpGradients.empty() &&
       failed(derive(*module, "forward", model.gradients,
