@@ -130,7 +130,7 @@ static void measure(int64_t operations) {
     std::exit(1);
   TrainingOptions options;
   runPass(*module, [&](OpPassManager &manager) {
-    addGradientPhase(manager);
+    addGradientPhase(manager, options);
     addOptimizerPhase(manager, options);
     addScalingPhase(manager, options);
   });
