@@ -41,13 +41,15 @@ static StringRef getKind(Operation *op) {
           nn::ReduceProdOp, nn::ArgMaxOp, nn::ArgMinOp, nn::CumSumOp>(op))
     return "reduce";
   if (isa<nn::SoftmaxCrossEntropyOp, nn::SoftmaxCrossEntropyGradOp,
-          nn::MSELossOp, nn::L1LossOp, nn::BCEWithLogitsLossOp>(op))
+          nn::CTCLossOp, nn::CTCLossGradOp, nn::MSELossOp, nn::L1LossOp,
+          nn::BCEWithLogitsLossOp>(op))
     return "loss";
   if (isa<nn::TransposeOp, nn::ConcatOp, nn::SplitOp, nn::SliceOp,
           nn::SliceGradOp, nn::PadOp, nn::PadGradOp>(op))
     return "shape";
   if (isa<nn::GatherOp, nn::GatherGradOp, nn::GatherElementsOp,
-          nn::GatherElementsGradOp, nn::GatherNDOp, nn::GatherNDGradOp>(op))
+          nn::GatherElementsGradOp, nn::GatherNDOp, nn::GatherNDGradOp,
+          nn::TopKOp>(op))
     return "gather";
   if (isa<mp::AllFiniteOp>(op))
     return "finite";

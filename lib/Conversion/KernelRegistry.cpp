@@ -45,6 +45,8 @@ const KernelRegistry &KernelRegistry::get() {
     addGenericReductionKernels(result);
     addGenericNormKernels(result);
     addGenericLossKernels(result);
+    addCTCKernels(result);
+    addTopKKernels(result);
     addMatMulKernels(result);
     addConvolutionKernels(result);
     addConvolutionFilterGradKernels(result);

@@ -49,6 +49,7 @@ void mpt::addLossPhase(OpPassManager &manager, const TrainingOptions &options) {
   manager.addPass(createPrepareParametersPass(prepare));
   AttachLossPassOptions loss;
   loss.loss = options.loss;
+  llvm::append_range(loss.labelLengths, options.labelLengths);
   manager.addPass(createAttachLossPass(loss));
 }
 

@@ -61,6 +61,7 @@ void addReductionEvaluations(Registry &registry);
 void addShapeEvaluations(Registry &registry);
 void addIndexingEvaluations(Registry &registry);
 void addTrainingEvaluations(Registry &registry);
+void addCTCEvaluations(Registry &registry);
 void addStructureEvaluations(Registry &registry);
 void addScalingEvaluations(Registry &registry);
 

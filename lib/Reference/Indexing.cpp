@@ -3,6 +3,9 @@
 #include "Evaluation.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 
+#include <cmath>
+#include <numeric>
+
 using namespace mlir;
 
 namespace mpt::reference {
@@ -157,6 +160,36 @@ static LogicalResult evaluateGatherNDGrad(nn::GatherNDGradOp op,
       });
 }
 
+/// Is `a` to come before `b`? NaN comes before everything.
+static bool precedes(double a, double b, bool largest) {
+  if (std::isnan(a) || std::isnan(b))
+    return std::isnan(a) && !std::isnan(b);
+  return largest ? a > b : a < b;
+}
+
+static void evaluateTopK(nn::TopKOp op, Evaluation &e) {
+  const Tensor &x = e.operand(0);
+  const AxisSplit split = splitAtAxis(x.shape, op.getAxis());
+  const auto k = static_cast<int64_t>(op.getK());
+  std::vector<int64_t> order(split.extent);
+  for (int64_t outer = 0; outer < split.outer; ++outer) {
+    for (int64_t inner = 0; inner < split.inner; ++inner) {
+      const double *line =
+          x.floats.data() + outer * split.extent * split.inner + inner;
+      std::iota(order.begin(), order.end(), int64_t(0));
+      std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+        return precedes(line[a * split.inner], line[b * split.inner],
+                        op.getLargest());
+      });
+      for (int64_t i = 0; i < k; ++i) {
+        const int64_t to = (outer * k + i) * split.inner + inner;
+        e.result(0).floats[to] = line[order[i] * split.inner];
+        e.result(1).ints[to] = order[i];
+      }
+    }
+  }
+}
+
 void addIndexingEvaluations(Registry &registry) {
   registry.add<nn::GatherOp>(evaluateGather);
   registry.add<nn::GatherGradOp>(evaluateGatherGrad);
@@ -164,6 +197,7 @@ void addIndexingEvaluations(Registry &registry) {
   registry.add<nn::GatherElementsGradOp>(evaluateGatherElementsGrad);
   registry.add<nn::GatherNDOp>(evaluateGatherND);
   registry.add<nn::GatherNDGradOp>(evaluateGatherNDGrad);
+  registry.add<nn::TopKOp>(evaluateTopK);
 }
 
 } // namespace mpt::reference

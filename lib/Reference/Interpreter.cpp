@@ -29,6 +29,7 @@ static const Registry &getRegistry() {
     addShapeEvaluations(result);
     addIndexingEvaluations(result);
     addTrainingEvaluations(result);
+    addCTCEvaluations(result);
     addStructureEvaluations(result);
     addScalingEvaluations(result);
     return result;

@@ -116,14 +116,17 @@ static void setPipelineOptions(const TrainOptions &options,
   pipeline.precision = precisions[static_cast<int>(options.precision)];
 }
 
-std::optional<BuiltModel> training::buildModel(MLIRContext &context,
-                                               const TrainOptions &options,
-                                               std::string &error) {
+std::optional<BuiltModel>
+training::buildModel(MLIRContext &context, const TrainOptions &options,
+                     const std::vector<std::string> &labelLengths,
+                     std::string &error) {
   std::optional<LossScaling> scaling = getLossScaling(options, error);
   if (!scaling)
     return std::nullopt;
   TrainingOptions pipeline;
   setPipelineOptions(options, *scaling, pipeline);
+  for (const std::string &length : labelLengths)
+    pipeline.labelLengths.push_back(length);
 
   OwningOpRef<ModuleOp> module = loadModel(context, options);
   if (!module || failed(runPhases(*module, [&](OpPassManager &manager) {

@@ -41,11 +41,12 @@ std::optional<LossScaling> getLossScaling(const TrainOptions &options,
 std::optional<double> getLearningRate(const TrainOptions &options,
                                       std::string &error);
 
-/// Imports the model and runs the pipelines. Failures are diagnostics, or a
-/// line in `error`.
-std::optional<BuiltModel> buildModel(mlir::MLIRContext &context,
-                                     const TrainOptions &options,
-                                     std::string &error);
+/// Imports the model and runs the pipelines. `labelLengths` ("name=count") is
+/// what the data says about labels that the model does not determine. Failures
+/// are diagnostics, or a line in `error`.
+std::optional<BuiltModel>
+buildModel(mlir::MLIRContext &context, const TrainOptions &options,
+           const std::vector<std::string> &labelLengths, std::string &error);
 
 } // namespace mpt::training
 

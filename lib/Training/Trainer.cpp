@@ -124,6 +124,23 @@ static bool setInitialValues(execution::StepExecutor &executor,
   return true;
 }
 
+/// "name=count" for every column of integer rows: how many labels a sample has
+/// where the model does not say it.
+static std::vector<std::string> getLabelLengths(const data::Dataset &dataset,
+                                                const TrainOptions &options) {
+  std::vector<std::string> lengths;
+  for (const data::Dataset::Column &column : dataset.columns()) {
+    if (data::isFloat(column.tensor.dtype) || column.tensor.shape.size() != 2)
+      continue;
+    std::string count = "=" + std::to_string(column.tensor.shape[1]);
+    lengths.push_back(column.name + count);
+    for (const auto &[name, given] : options.columns)
+      if (given == column.name)
+        lengths.push_back(name + count);
+  }
+  return lengths;
+}
+
 bool Run::prepare(std::string &error) {
   auto loss = getLossScaling(options, error);
   auto rate = getLearningRate(options, error);
@@ -136,7 +153,8 @@ bool Run::prepare(std::string &error) {
   Clock::time_point start = Clock::now();
   if (!openData(error))
     return false;
-  model = buildModel(context, options, error);
+  model =
+      buildModel(context, options, getLabelLengths(*trainData, options), error);
   if (!model || !makeExecutors(error))
     return false;
   compileSeconds = secondsSince(start);

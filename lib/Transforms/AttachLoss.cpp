@@ -7,6 +7,8 @@
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 #include "mpt/Support/CallExpression.h"
 
+#include <cmath>
+
 namespace mpt {
 #define GEN_PASS_DEF_ATTACHLOSSPASS
 #include "mpt/Transforms/Passes.h.inc"
@@ -20,9 +22,10 @@ namespace {
 /// Builds one loss expression in one function.
 class LossBuilder {
 public:
-  LossBuilder(func::FuncOp function, const CallExpression &expression)
+  LossBuilder(func::FuncOp function, const CallExpression &expression,
+              const llvm::StringMap<int64_t> &labelLengths)
       : function(function), step(function), expression(expression),
-        builder(step.getReturn()) {
+        labelLengths(labelLengths), builder(step.getReturn()) {
     for (BlockArgument argument : function.getArguments()) {
       unsigned index = argument.getArgNumber();
       auto role = mp::getArgRole(function, index);
@@ -38,8 +41,10 @@ public:
 private:
   FailureOr<Value> buildTerm(const CallTerm &term);
   FailureOr<Value> buildCrossEntropy(const CallTerm &term);
+  FailureOr<Value> buildCTC(const CallTerm &term);
   template <typename LossOp>
   FailureOr<Value> buildPairLoss(const CallTerm &term);
+  Value multiply(Value loss, double factor);
   FailureOr<Value> useOutput(const CallTerm &term);
 
   /// The output of that name, in f32 unless it is f64.
@@ -55,6 +60,7 @@ private:
   func::FuncOp function;
   StepFunction step;
   const CallExpression &expression;
+  const llvm::StringMap<int64_t> &labelLengths;
   OpBuilder builder;
   llvm::StringMap<BlockArgument> inputs, labels;
   unsigned behindInputs = 0;
@@ -159,6 +165,57 @@ FailureOr<Value> LossBuilder::buildCrossEntropy(const CallTerm &term) {
   return loss.getLoss();
 }
 
+FailureOr<Value> LossBuilder::buildCTC(const CallTerm &term) {
+  CallArguments args(expression, term);
+  std::string outputName = args.requireName("logits");
+  std::string names[] = {args.requireName("labels"),
+                         args.requireName("logit_lengths"),
+                         args.requireName("label_lengths")};
+  int64_t blank = args.getInteger("blank", 0);
+  std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
+  bool zeroInfinity = args.getBoolean("zero_infinity", false);
+  std::string message;
+  if (!args.finish(message)) {
+    emitError(function.getLoc()) << message;
+    return failure();
+  }
+  auto logits = getOutput(outputName);
+  if (failed(logits))
+    return failure();
+  auto type = ::cast<RankedTensorType>(logits->getType());
+  if (type.getRank() != 3 || type.getNumElements() == 0)
+    return error() << "ctc needs logits [batch, frames, classes], output '"
+                   << outputName << "' has type " << type;
+  if (blank < 0 || blank >= type.getDimSize(2))
+    return error() << "blank " << blank << " is not one of the "
+                   << type.getDimSize(2) << " classes of output '" << outputName
+                   << "'";
+  // An input of that name brings its own length.
+  const int64_t samples = type.getDimSize(0);
+  int64_t longest = type.getDimSize(1);
+  if (auto given = labelLengths.find(names[0]); given != labelLengths.end())
+    longest = given->second;
+  if (BlockArgument input = inputs.lookup(names[0]))
+    if (auto labels = dyn_cast<RankedTensorType>(input.getType());
+        labels && labels.getRank() == 2)
+      longest = labels.getDimSize(1);
+  SmallVector<int64_t> shapes[] = {{samples, longest}, {samples}, {samples}};
+  SmallVector<Value> labels;
+  for (auto [name, shape] : llvm::zip(names, shapes)) {
+    auto label =
+        getLabel(name, RankedTensorType::get(shape, builder.getI64Type()));
+    if (failed(label))
+      return failure();
+    labels.push_back(*label);
+  }
+  auto loss = nn::CTCLossOp::create(
+      builder, function.getLoc(), *logits, labels[0], labels[1], labels[2],
+      blank,
+      reduction == "sum" ? nn::LossReduction::Sum : nn::LossReduction::Mean,
+      zeroInfinity);
+  return loss.getLoss();
+}
+
 template <typename LossOp>
 FailureOr<Value> LossBuilder::buildPairLoss(const CallTerm &term) {
   CallArguments args(expression, term);
@@ -205,6 +262,8 @@ FailureOr<Value> LossBuilder::buildTerm(const CallTerm &term) {
     return useOutput(term);
   if (term.name == "cross_entropy")
     return buildCrossEntropy(term);
+  if (term.name == "ctc")
+    return buildCTC(term);
   if (term.name == "mse")
     return buildPairLoss<nn::MSELossOp>(term);
   if (term.name == "l1")
@@ -212,10 +271,27 @@ FailureOr<Value> LossBuilder::buildTerm(const CallTerm &term) {
   if (term.name == "bce_with_logits")
     return buildPairLoss<nn::BCEWithLogitsLossOp>(term);
   emitError(function.getLoc()) << expression.diagnose(
-      term.offset, "there is no loss '" + term.name +
-                       "'; use cross_entropy, mse, l1, bce_with_logits or the "
-                       "name of an output that is a loss");
+      term.offset,
+      "there is no loss '" + term.name +
+          "'; use cross_entropy, ctc, mse, l1, bce_with_logits or the "
+          "name of an output that is a loss");
   return failure();
+}
+
+/// A factor like 0.4 is no f32 number; the rest of it is a second one, which
+/// makes no difference in f32 and makes evaluation in double right.
+Value LossBuilder::multiply(Value loss, double factor) {
+  Location loc = function.getLoc();
+  auto times = [&](double number) -> Value {
+    return nn::MulOp::create(
+        builder, loc, loss,
+        nn::createScalar(builder, loc, loss.getType(), number));
+  };
+  Value product = times(factor);
+  const double rest = factor - static_cast<double>(static_cast<float>(factor));
+  if (rest == 0 || !std::isfinite(rest))
+    return product;
+  return nn::AddOp::create(builder, loc, product, times(rest));
 }
 
 LogicalResult LossBuilder::run() {
@@ -226,10 +302,7 @@ LogicalResult LossBuilder::run() {
       return failure();
     Value value = cast(*built, builder.getF32Type());
     if (term.coefficient != 1.0)
-      value = nn::MulOp::create(builder, function.getLoc(), value,
-                                nn::createScalar(builder, function.getLoc(),
-                                                 value.getType(),
-                                                 term.coefficient));
+      value = multiply(value, term.coefficient);
     loss =
         loss ? Value(nn::AddOp::create(builder, function.getLoc(), loss, value))
              : value;
@@ -251,8 +324,17 @@ struct AttachLossPass : mpt::impl::AttachLossPassBase<AttachLossPass> {
       emitError(getOperation().getLoc()) << message;
       return signalPassFailure();
     }
+    llvm::StringMap<int64_t> lengths;
+    for (StringRef text : labelLengths) {
+      auto [name, count] = text.rsplit('=');
+      if (count.getAsInteger(10, lengths[name]) || lengths[name] < 0) {
+        emitError(getOperation().getLoc())
+            << "label-lengths takes name=count, not '" << text << "'";
+        return signalPassFailure();
+      }
+    }
     func::FuncOp target = findFunction();
-    if (!target || failed(LossBuilder(target, *expression).run()))
+    if (!target || failed(LossBuilder(target, *expression, lengths).run()))
       signalPassFailure();
   }
 

@@ -1,7 +1,7 @@
 // RUN: not mpt-opt %s --mpt-attach-loss="loss='cross_entropy(scores, labels)'" 2>&1 | FileCheck %s --check-prefix=OUTPUT
 // OUTPUT: error: loss 'cross_entropy(scores, labels)': there is no output 'scores'; outputs are: 'logits', 'mask'
-// RUN: not mpt-opt %s --mpt-attach-loss="loss='ctc(logits, labels)'" 2>&1 | FileCheck %s --check-prefix=NAME
-// NAME: error: there is no loss 'ctc'; use cross_entropy, mse, l1, bce_with_logits or the name of an output that is a loss
+// RUN: not mpt-opt %s --mpt-attach-loss="loss='cosine(logits, labels)'" 2>&1 | FileCheck %s --check-prefix=NAME
+// NAME: error: there is no loss 'cosine'; use cross_entropy, ctc, mse, l1, bce_with_logits or the name of an output that is a loss
 // RUN: not mpt-opt %s --mpt-attach-loss="loss='mse(logits'" 2>&1 | FileCheck %s --check-prefix=SYNTAX
 // SYNTAX: error: {{.*}}column {{[0-9]+}} of 'mse(logits'
 // RUN: not mpt-opt %s --mpt-attach-loss="loss='cross_entropy(logits, labels, axis=2)'" 2>&1 | FileCheck %s --check-prefix=AXIS
@@ -14,6 +14,10 @@
 // INTEGER: error: {{.*}}output 'mask' has type 'tensor<2xi1>', a loss needs a float tensor of static shape
 // RUN: not mpt-opt %s --mpt-attach-loss="loss=logits" 2>&1 | FileCheck %s --check-prefix=SCALAR
 // SCALAR: error: {{.*}}output 'logits' of type 'tensor<2x3xf32>' is no loss: it has more than one element
+// RUN: not mpt-opt %s --mpt-attach-loss="loss='ctc(logits, y, t, s)'" 2>&1 | FileCheck %s --check-prefix=CTC
+// CTC: error: {{.*}}ctc needs logits [batch, frames, classes], output 'logits' has type 'tensor<2x3xf32>'
+// RUN: not mpt-opt %s --mpt-attach-loss="loss='mse(logits, y)' label-lengths=y=many" 2>&1 | FileCheck %s --check-prefix=LENGTHS
+// LENGTHS: error: label-lengths takes name=count, not 'y=many'
 // RUN: not mpt-opt %s --mpt-attach-loss="loss='mse(logits, y, beta=1)'" 2>&1 | FileCheck %s --check-prefix=ARGUMENT
 // ARGUMENT: error: {{.*}}beta
 // RUN: not mpt-opt %s --mpt-attach-loss="loss='mse(logits, y)' function=nowhere" 2>&1 | FileCheck %s --check-prefix=FUNCTION

@@ -69,6 +69,10 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
   // The loss and the optimizer.
   Option<std::string> loss{
       *this, "loss", llvm::cl::desc("the loss, over output and label names")};
+  ListOption<std::string> labelLengths{
+      *this, "label-lengths",
+      llvm::cl::desc("name=count: labels of a sample where the logits do not "
+                     "say it (ctc)")};
   Option<std::string> optimizer{
       *this, "optimizer", llvm::cl::desc("sgd(...), adam(...) or adamw(...)"),
       llvm::cl::init("sgd(lr=0.1)")};

@@ -62,12 +62,16 @@ def AttachLossPass : Pass<"mpt-attach-loss", "::mlir::ModuleOp"> {
 
         cross_entropy(logits, labels, axis=-1, ignore_index=-100, weights=none, reduction=mean)
         mse(output, target, reduction=mean)     l1(...)     bce_with_logits(...)
+        ctc(logits, labels, logit_lengths, label_lengths, blank=0, reduction=mean, zero_infinity=false)
         cross_entropy(logits, labels) + 0.4*cross_entropy(aux_logits, labels)
         loss                      the name of an output that is the loss already
 
     Labels of `cross_entropy` are i64 in the output's shape without the class axis, other labels
-    have the output's shape in f32. A label that is an input of the model already is used. Losses
-    are computed in f32 (f64 outputs: in f64 and rounded at the end). `reduction` is mean or sum.
+    have the output's shape in f32. `ctc` takes logits [N, T, C] and i64 labels [N, S] with lengths
+    [N]; S is what `label-lengths` says, or T (no more labels than frames can be aligned). A label that is an input of the model already is used. Losses
+    are computed in f32 (f64 outputs: in f64 and rounded at the end). `reduction` is mean or sum. A
+    factor that is no FP32 number (0.4) is the sum of two that are, so that evaluation in double
+    has it to 48 bits.
 
     ```mlir
     func.func @forward(%x: tensor<8x4xf32> {mp.name = "x", mp.role = #mp.role<input>})
@@ -84,6 +88,8 @@ def AttachLossPass : Pass<"mpt-attach-loss", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"loss", "loss", "std::string", "\"\"", "the loss, as an expression over output and label names">,
+    ListOption<"labelLengths", "label-lengths", "std::string",
+      "name=count: labels of a sample where the logits do not say it (ctc)">,
     Option<"function", "function", "std::string", "\"\"", "the function to work on">,
   ];
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];

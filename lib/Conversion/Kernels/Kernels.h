@@ -20,6 +20,8 @@ void addGenericPoolingKernels(KernelRegistry &registry);
 void addGenericReductionKernels(KernelRegistry &registry);
 void addGenericNormKernels(KernelRegistry &registry);
 void addGenericLossKernels(KernelRegistry &registry);
+void addCTCKernels(KernelRegistry &registry);
+void addTopKKernels(KernelRegistry &registry);
 void addMatMulKernels(KernelRegistry &registry);
 void addConvolutionKernels(KernelRegistry &registry);
 void addConvolutionFilterGradKernels(KernelRegistry &registry);

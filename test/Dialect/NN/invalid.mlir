@@ -187,6 +187,44 @@ func.func @cross_entropy_c2(%x: tensor<4x10xf32>, %i: tensor<3xi64>) {
   return
 }
 // -----
+func.func @ctc_c1(%x: tensor<4x9x5xf32>, %l: tensor<4x3xi64>, %n: tensor<3xi64>) {
+  // expected-error @+1 {{(C1) 'tensor<3xi64>' does not fit 4 samples}}
+  %0, %1, %2 = nn.ctc_loss %x, %l, %n, %n : (tensor<4x9x5xf32>, tensor<4x3xi64>, tensor<3xi64>, tensor<3xi64>) -> (tensor<f32>, tensor<4x9x5xf32>, tensor<4x9x7xf32>)
+  return
+}
+// -----
+func.func @ctc_c2(%x: tensor<4x9x5xf32>, %l: tensor<4x3xi64>, %n: tensor<4xi64>) {
+  // expected-error @+1 {{(C2) blank 5 is not one of 5 classes}}
+  %0, %1, %2 = nn.ctc_loss %x, %l, %n, %n {blank = 5 : i64} : (tensor<4x9x5xf32>, tensor<4x3xi64>, tensor<4xi64>, tensor<4xi64>) -> (tensor<f32>, tensor<4x9x5xf32>, tensor<4x9x7xf32>)
+  return
+}
+// -----
+func.func @ctc_c3(%x: tensor<4x0x5xf32>, %l: tensor<4x3xi64>, %n: tensor<4xi64>) {
+  // expected-error @+1 {{(C3) needs samples and frames}}
+  %0, %1, %2 = nn.ctc_loss %x, %l, %n, %n : (tensor<4x0x5xf32>, tensor<4x3xi64>, tensor<4xi64>, tensor<4xi64>) -> (tensor<f32>, tensor<4x0x5xf32>, tensor<4x0x7xf32>)
+  return
+}
+// -----
+func.func @ctc_half(%x: tensor<4x9x5xf16>, %l: tensor<4x3xi64>, %n: tensor<4xi64>) {
+  // expected-error @+1 {{operand #0 must be 3D tensor of 32-bit float or 64-bit float values}}
+  %0, %1, %2 = nn.ctc_loss %x, %l, %n, %n : (tensor<4x9x5xf16>, tensor<4x3xi64>, tensor<4xi64>, tensor<4xi64>) -> (tensor<f16>, tensor<4x9x5xf16>, tensor<4x9x7xf16>)
+  return
+}
+// -----
+func.func @top_k_c1(%x: tensor<4xf32>) {
+  // expected-error @+2 {{(C1) axis 1 is not in [0, 1)}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0, %1 = nn.top_k %x {axis = 1 : i64, k = 2 : i64} : (tensor<4xf32>) -> (tensor<2xf32>, tensor<2xi64>)
+  return
+}
+// -----
+func.func @top_k_c2(%x: tensor<4xf32>) {
+  // expected-error @+2 {{(C2) k = 5 does not fit an axis of extent 4}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0, %1 = nn.top_k %x {axis = 0 : i64, k = 5 : i64} : (tensor<4xf32>) -> (tensor<5xf32>, tensor<5xi64>)
+  return
+}
+// -----
 // expected-error @+1 {{(C1) 20 external bytes do not make a 'tensor<2x3xf32>'}}
 nn.parameter @w : tensor<2x3xf32> = #nn.external<"f", 0, 20>
 // -----

@@ -131,6 +131,19 @@ func.func @losses(%logits: tensor<4x10x3xf32>, %labels: tensor<4x3xi64>, %weight
   return
 }
 
+// CHECK-LABEL: func @ctc
+func.func @ctc(%x: tensor<4x9x5xf32>, %l: tensor<4x3xi64>, %t: tensor<4xi64>, %s: tensor<4xi32>) -> tensor<4x9x5xf32> {
+  // CHECK: nn.ctc_loss %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {blank = 4 : i64, zero_infinity = true}
+  %loss, %lp, %alpha = nn.ctc_loss %x, %l, %t, %s {blank = 4 : i64, zero_infinity = true}
+    : (tensor<4x9x5xf32>, tensor<4x3xi64>, tensor<4xi64>, tensor<4xi32>) -> (tensor<f32>, tensor<4x9x5xf32>, tensor<4x9x7xf32>)
+  // CHECK: nn.ctc_loss_grad
+  %d = nn.ctc_loss_grad %loss, %lp, %alpha, %l, %t, %s {blank = 4 : i64, zero_infinity = true}
+    : (tensor<f32>, tensor<4x9x5xf32>, tensor<4x9x7xf32>, tensor<4x3xi64>, tensor<4xi64>, tensor<4xi32>) -> tensor<4x9x5xf32>
+  // CHECK: nn.top_k %{{.*}} {axis = 2 : i64, k = 2 : i64, largest = false}
+  %v, %i = nn.top_k %d {axis = 2 : i64, k = 2 : i64, largest = false} : (tensor<4x9x5xf32>) -> (tensor<4x9x2xf32>, tensor<4x9x2xi64>)
+  return %d : tensor<4x9x5xf32>
+}
+
 // CHECK-LABEL: func @optimizers
 func.func @optimizers(%p: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<i64>) {
   // CHECK: nn.sgd {{.*}} {momentum = 9.000000e-01 : f64, nesterov = true}

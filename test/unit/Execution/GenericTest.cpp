@@ -122,6 +122,29 @@ TEST(Gather, ForwardAndGradient) {
                 sums);
 }
 
+TEST(TopK, TakesTheFirstOfEquals) {
+  for (const char *largest : {"true", "false"})
+    for (bool isGrid : {false, true}) {
+      CompareOptions options = exact();
+      // Ties, infinities and NaN.
+      if (isGrid)
+        options.value = [](const std::string &,
+                           int64_t i) -> std::optional<double> {
+          return i % 11 == 3   ? std::numeric_limits<double>::quiet_NaN()
+                 : i % 11 == 7 ? -std::numeric_limits<double>::infinity()
+                               : double(i * 7 % 5);
+        };
+      const std::string attributes =
+          ", largest = " + std::string(largest) + "}>";
+      compareFloats(single("nn.top_k", {"3x9x4xT"}, {"3x5x4xT", "3x5x4xi64"},
+                           "%0|<{axis = 1 : i64, k = 5 : i64" + attributes),
+                    options);
+      compareFloats(single("nn.top_k", {"7x6xT"}, {"7x6xT", "7x6xi64"},
+                           "%0|<{axis = 1 : i64, k = 6 : i64" + attributes),
+                    options);
+    }
+}
+
 TEST(Finite, FindsTheFirstTensor) {
   for (int bad : {-1, 0, 999, 1000, 1003, 2500}) {
     CompareOptions options;
@@ -331,6 +354,75 @@ TEST(Loss, AllKinds) {
               }());
     }
   }
+}
+
+/// Values of the arguments behind the logits; the third of five samples has no
+/// path (two equal labels in two frames), the fourth no label.
+static CompareOptions ctcOptions(unsigned firstInteger) {
+  CompareOptions options;
+  options.low = -4;
+  options.high = 4;
+  options.value = [firstInteger](const std::string &name,
+                                 int64_t i) -> std::optional<double> {
+    static const double labels[] = {1,  1,  2, 3, 2, 1, 4, 4,
+                                    -7, 99, 0, 0, 2, 6, 2};
+    static const double frames[] = {9, 7, 2, 5, 8}, counts[] = {3, 2, 2, 0, 3};
+    const unsigned number = name.back() - '0';
+    if (number == firstInteger)
+      return labels[i];
+    if (number == firstInteger + 1)
+      return frames[i];
+    if (number == firstInteger + 2)
+      return counts[i];
+    return std::nullopt;
+  };
+  return options;
+}
+
+TEST(Loss, CTC) {
+  for (const char *reduction : {"none", "mean", "sum"})
+    for (const char *type : {"f32", "f64"})
+      for (const char *zero : {"false", "true"}) {
+        // Compiling is what takes time: everything in f32 but one.
+        const std::string t = type;
+        const bool isMean = std::string(reduction) == "mean";
+        if (!isMean && (t == "f64" || std::string(zero) == "true"))
+          continue;
+        const std::string loss =
+            std::string(reduction) == "none" ? "5x" + t : t;
+        const std::string attributes = "|<{reduction = #nn<loss_reduction " +
+                                       std::string(reduction) +
+                                       ">, zero_infinity = " + zero + "}>";
+        CompareOptions options = ctcOptions(1);
+        // Sums over nine frames of logarithms up to 10.
+        options.ulps = 32;
+        options.scale = 16;
+        compare(single("nn.ctc_loss",
+                       {"5x9x7x" + t, "5x3xi64", "5xi64", "5xi64"},
+                       {loss, "5x9x7x" + t, "5x9x7x" + t},
+                       "%0, %1, %2, %3" + attributes),
+                options);
+        // The gradient of a loss, so that the forward variables are some.
+        const std::string x = "tensor<5x9x7x" + t + ">";
+        const std::string out = "tensor<" + loss + ">";
+        const std::string rest =
+            "tensor<5x3xi64>, tensor<5xi64>, tensor<5xi64>";
+        options = ctcOptions(2);
+        options.ulps = 64; // e^x of differences up to 10, x off by 8 ulp
+        options.scale = 4;
+        compare("func.func @f(%d: " + out + ", %x: " + x +
+                    ", %l: tensor<5x3xi64>, %t: tensor<5xi64>, %s: "
+                    "tensor<5xi64>) -> " +
+                    x + " {\n  %r:3 = \"nn.ctc_loss\"(%x, %l, %t, %s) " +
+                    attributes.substr(1) + " : (" + x + ", " + rest + ") -> (" +
+                    out + ", " + x + ", " + x +
+                    ")\n  %g = \"nn.ctc_loss_grad\"(%d, %r#1, %r#2, %l, %t, "
+                    "%s) " +
+                    attributes.substr(1) + " : (" + out + ", " + x + ", " + x +
+                    ", " + rest + ") -> " + x + "\n  return %g : " + x +
+                    "\n}\n",
+                options);
+      }
 }
 
 TEST(Contraction, PlainF64) {

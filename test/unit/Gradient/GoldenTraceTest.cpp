@@ -136,27 +136,6 @@ protected:
       manager.addPass(createAttachLossPass(loss));
       manager.addPass(createDifferentiatePass());
     });
-    if (StringRef(GetParam().name) == "inception")
-      useExactWeight(0.4);
-  }
-
-  /// A weight in the loss expression is an f32 constant; the golden run used
-  /// the double. Without this 0.4 alone is 1.5e-8 off.
-  void useExactWeight(double weight) {
-    SmallVector<nn::ConstantOp> constants(
-        getFunction().getOps<nn::ConstantOp>());
-    for (nn::ConstantOp op : constants) {
-      auto elements = dyn_cast<DenseElementsAttr>(op.getValue());
-      if (!elements || !elements.isSplat() ||
-          !elements.getElementType().isF32() ||
-          elements.getSplatValue<float>() != static_cast<float>(weight))
-        continue;
-      OpBuilder builder(op);
-      Value exact =
-          nn::createScalar(builder, op.getLoc(), builder.getF64Type(), weight);
-      op.getResult().replaceAllUsesWith(
-          nn::CastOp::create(builder, op.getLoc(), op.getType(), exact));
-    }
   }
 
   const llvm::json::Object *getFile() {

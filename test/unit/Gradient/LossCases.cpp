@@ -45,8 +45,36 @@ static void addCrossEntropies(std::vector<RuleCase> &cases) {
       }
 }
 
+static void addCTC(std::vector<RuleCase> &cases) {
+  for (std::string reduction : {"none", "mean", "sum"})
+    for (std::string rest :
+         {"", ", blank = 2 : i64", ", zero_infinity = true"}) {
+      const bool isBlank2 = rest.find("blank") != std::string::npos;
+      std::string loss = reduction == "none" ? "3xf64" : "f64";
+      // Three labels of at most two kinds, so some are repeated, in seven or
+      // eight frames: every sample has a path, most have many.
+      RuleCase rule{
+          "ctc_loss",
+          {{"3x8x4xf64", -2, 2},
+           isBlank2 ? index("3x3xi64", 0, 1) : index("3x3xi64", 1, 2),
+           index("3xi64", 7, 8),
+           index("3xi64", 1, 3)},
+          "%r, %p, %q = nn.ctc_loss %a0, %a1, %a2, %a3 {reduction = "
+          "#nn<loss_reduction " +
+              reduction + ">" + rest +
+              "} : (tensor<3x8x4xf64>, tensor<3x3xi64>, tensor<3xi64>, "
+              "tensor<3xi64>) -> (tensor<" +
+              loss + ">, tensor<3x8x4xf64>, tensor<3x8x7xf64>)",
+          {{"%r", loss}, {"%p", "3x8x4xf64"}}};
+      cases.push_back(rule);
+      rule.results.pop_back();
+      cases.push_back(rule);
+    }
+}
+
 void mpt::test::addLossCases(std::vector<RuleCase> &cases) {
   addCrossEntropies(cases);
+  addCTC(cases);
   for (std::string op : {"mse_loss", "l1_loss", "bce_with_logits_loss"})
     for (std::string reduction : {"none", "mean", "sum"})
       for (std::string shape : {"5xf64", "2x3xf64"}) {

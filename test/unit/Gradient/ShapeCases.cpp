@@ -113,8 +113,33 @@ static void addIndexing(std::vector<RuleCase> &cases) {
   }
 }
 
+/// Scattered sums, and the largest elements.
+static void addScatters(std::vector<RuleCase> &cases) {
+  cases.push_back({"gather_elements_grad",
+                   {{"5x3xf64"}, index("5x3xi64", -4, 3)},
+                   "%r = nn.gather_elements_grad %a0, %a1 {axis = 0 : i64} : "
+                   "(tensor<5x3xf64>, tensor<5x3xi64>) -> tensor<4x3xf64>",
+                   {{"%r", "4x3xf64"}}});
+  cases.push_back({"gather_nd_grad",
+                   {{"2x4x2xf64"}, index("2x4x1xi64", 0, 2)},
+                   "%r = nn.gather_nd_grad %a0, %a1 {batch_dims = 1 : i64} : "
+                   "(tensor<2x4x2xf64>, tensor<2x4x1xi64>) -> "
+                   "tensor<2x3x2xf64>",
+                   {{"%r", "2x3x2xf64"}}});
+  for (std::string largest : {"true", "false"})
+    cases.push_back({"top_k",
+                     {{"3x6x2xf64"}},
+                     "%r, %i = nn.top_k %a0 {axis = 1 : i64, k = 2 : i64, "
+                     "largest = " +
+                         largest +
+                         "} : (tensor<3x6x2xf64>) -> (tensor<3x2x2xf64>, "
+                         "tensor<3x2x2xi64>)",
+                     {{"%r", "3x2x2xf64"}}});
+}
+
 void mpt::test::addShapeCases(std::vector<RuleCase> &cases) {
   addMoves(cases);
   addConcatAndSplit(cases);
   addIndexing(cases);
+  addScatters(cases);
 }

@@ -122,3 +122,36 @@ LogicalResult GatherNDGradOp::verify() {
     return failure();
   return verifyContractionTypes(*this, "C3", getDy(), getResult());
 }
+
+//===----------------------------------------------------------------------===//
+// top_k
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+TopKOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
+                         ValueRange operands, DictionaryAttr attributes,
+                         OpaqueProperties properties, RegionRange regions,
+                         SmallVectorImpl<Type> &results) {
+  Adaptor adaptor(operands, attributes, properties, regions);
+  SmallVector<int64_t> shape(shapeOf(operands[0]));
+  auto axis = inferenceAttr(adaptor.getAxisAttr(), attributes, "axis");
+  auto k = inferenceAttr(adaptor.getKAttr(), attributes, "k");
+  if (!axis || !k)
+    return emitOptionalError(location, "requires attributes 'axis' and 'k'");
+  if (axis.getInt() < 0 || axis.getInt() >= static_cast<int64_t>(shape.size()))
+    return emitOptionalError(location, "(C1) axis ", axis.getInt(),
+                             " is not in [0, ", shape.size(), ")");
+  int64_t &extent = shape[axis.getInt()];
+  if (k.getInt() < 0 || (!ShapedType::isDynamic(extent) && k.getInt() > extent))
+    return emitOptionalError(location, "(C2) k = ", k.getInt(),
+                             " does not fit an axis of extent ", extent);
+  extent = k.getInt();
+  results.push_back(
+      RankedTensorType::get(shape, getElementTypeOrSelf(operands[0])));
+  results.push_back(
+      RankedTensorType::get(shape, IntegerType::get(context, 64)));
+  return success();
+}
+LogicalResult TopKOp::verify() {
+  return success();
+} // (C1) and (C2) are checked by inference.

@@ -43,6 +43,41 @@ LogicalResult SoftmaxCrossEntropyOp::verify() {
   return success();
 }
 
+LogicalResult CTCLossOp::inferReturnTypes(
+    MLIRContext *context, std::optional<Location> location, ValueRange operands,
+    DictionaryAttr attributes, OpaqueProperties properties, RegionRange regions,
+    SmallVectorImpl<Type> &results) {
+  Adaptor adaptor(operands, attributes, properties, regions);
+  auto logits = tensorOf(operands[0]);
+  const bool each = adaptor.getReduction() == LossReduction::None;
+  results.push_back(RankedTensorType::get(each ? logits.getShape().take_front()
+                                               : ArrayRef<int64_t>(),
+                                          logits.getElementType()));
+  results.push_back(logits);
+  const int64_t labels = shapeOf(operands[1])[1];
+  results.push_back(RankedTensorType::get(
+      {logits.getDimSize(0), logits.getDimSize(1),
+       ShapedType::isDynamic(labels) ? labels : 2 * labels + 1},
+      logits.getElementType()));
+  return success();
+}
+
+LogicalResult CTCLossOp::verify() {
+  auto logits = shapeOf(getLogits());
+  for (Value other : {getLabels(), getLogitLengths(), getLabelLengths()})
+    if (!compatible(shapeOf(other)[0], logits[0]))
+      return emitOpError() << "(C1) " << other.getType() << " does not fit "
+                           << logits[0] << " samples";
+  const auto blank = static_cast<int64_t>(getBlank());
+  if (blank < 0 || (!ShapedType::isDynamic(logits[2]) && blank >= logits[2]))
+    return emitOpError() << "(C2) blank " << blank << " is not one of "
+                         << logits[2] << " classes";
+  if (logits[0] == 0 || logits[1] == 0)
+    return emitOpError() << "(C3) needs samples and frames, has logits of type "
+                         << getLogits().getType();
+  return success();
+}
+
 static LogicalResult inferPairLoss(ValueRange operands, LossReduction reduction,
                                    SmallVectorImpl<Type> &results) {
   auto type = tensorOf(operands[0]);

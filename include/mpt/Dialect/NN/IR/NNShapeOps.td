@@ -118,8 +118,8 @@ def NN_GatherElementsOp : NN_ShapeOp<"gather_elements", "One element of an axis 
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$data `,` $indices attr-dict `:` functional-type(operands, results)";
 }
-def NN_GatherElementsGradOp : NN_ShapeOp<"gather_elements_grad", "Gradient of gather_elements", NN_Scale<"LinearIn", [0]>, [], NN_ScatterPrecision> {
-  let description = "As gather_grad.";
+def NN_GatherElementsGradOp : NN_ShapeOp<"gather_elements_grad", "Gradient of gather_elements: a sum of scattered elements", NN_Scale<"LinearIn", [0]>, NN_Differentiable, NN_ScatterPrecision> {
+  let description = "As gather_grad; also what ONNX ScatterElements with reduction `add` adds.";
   let arguments = (ins NN_FloatTensor:$dy, NN_IndexTensor:$indices, I64Attr:$axis);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = "$dy `,` $indices attr-dict `:` functional-type(operands, results)";
@@ -133,11 +133,23 @@ def NN_GatherNDOp : NN_ShapeOp<"gather_nd", "Slices chosen by index tuples", NN_
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$data `,` $indices attr-dict `:` functional-type(operands, results)";
 }
-def NN_GatherNDGradOp : NN_ShapeOp<"gather_nd_grad", "Gradient of gather_nd", NN_Scale<"LinearIn", [0]>, [], NN_ScatterPrecision> {
-  let description = "As gather_grad.";
+def NN_GatherNDGradOp : NN_ShapeOp<"gather_nd_grad", "Gradient of gather_nd: a sum of scattered elements", NN_Scale<"LinearIn", [0]>, NN_Differentiable, NN_ScatterPrecision> {
+  let description = "As gather_grad; also what ONNX ScatterND with reduction `add` adds.";
   let arguments = (ins NN_FloatTensor:$dy, NN_IndexTensor:$indices, DefaultValuedAttr<I64Attr, "0">:$batch_dims);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = "$dy `,` $indices attr-dict `:` functional-type(operands, results)";
+}
+
+def NN_TopKOp : NN_ShapeOp<"top_k", "The k largest (or smallest) elements of an axis, sorted, and where they are",
+    NN_Scale<"LinearIn", [0]>, !listconcat(NN_Differentiable, NN_Infer)> {
+  let description = [{
+    ONNX `TopK`: of equal elements the one with the lower index comes first; NaN comes before
+    everything. (C1) 0 <= axis < rank. (C2) 0 <= k <= the axis's extent. Both results have the
+    operand's shape with k on the axis.
+  }];
+  let arguments = (ins NN_FloatTensor:$data, I64Attr:$axis, I64Attr:$k, DefaultValuedAttr<BoolAttr, "true">:$largest);
+  let results = (outs NN_FloatTensor:$values, RankedTensorOf<[I64]>:$indices);
+  let assemblyFormat = "$data attr-dict `:` functional-type(operands, results)";
 }
 
 #endif // MPT_DIALECT_NN_IR_NNSHAPEOPS

@@ -68,6 +68,56 @@ def NN_L1LossGradOp : NN_PairLossGradOp<"l1_loss_grad", "dloss sign(prediction -
 def NN_BCEWithLogitsLossOp : NN_PairLossOp<"bce_with_logits_loss", "max(x, 0) - x t + log1p(e^-|x|)">;
 def NN_BCEWithLogitsLossGradOp : NN_PairLossGradOp<"bce_with_logits_loss_grad", "dloss (sigmoid(x) - t)">;
 
+def NN_CTCTensor : TensorRankOf<[F32, F64], [3]>;
+def NN_CTCPrecision : NN_StaysFP32<"sums of path probabilities in log space need FP32's range and precision">;
+
+def NN_CTCLossOp : NN_Op<"ctc_loss", NN_CTCPrecision, NN_Scale<"NonLinear">, !listconcat(NN_Differentiable, NN_Infer)> {
+  let summary = "Connectionist temporal classification (Graves et al. 2006) of softmax(logits)";
+  let description = [{
+    `logits [N, T, C]`, `labels [N, S]`, `logit_lengths [N]`, `label_lengths [N]`. With
+    `log_prob = log_softmax(logits)` over the classes, the loss of a sample is minus the logarithm of
+    the summed probability of all paths of its first `logit_lengths` frames that give its first
+    `label_lengths` labels once repetitions are merged and then blanks removed. Labels and frames
+    behind the lengths are never read. `mean` divides each sample's loss by max(1, its label
+    length) and averages over the N samples; `sum` adds, `none` gives [N] (PyTorch `ctc_loss`, which
+    takes log-probabilities: log_softmax of those changes nothing).
+
+    A sample that no path can give (fewer frames than labels plus pairs of equal neighbours) has loss
+    +inf and a gradient of NaN, so that a step with dynamic loss scaling is skipped and any other step
+    shows it; with `zero_infinity` loss and gradient of such a sample are 0 (it still counts in the
+    mean).
+
+    `log_alpha [N, T, 2S+1]` is what the derivative needs: the logarithms of the forward variables over
+    the labels with blanks between, each frame shifted so that its largest is 0 (a frame of
+    probability zero is -inf throughout; unused frames and states are -inf). So its numbers stay near 0
+    however long the sequence is.
+
+    (C1) N is the same everywhere. (C2) `0 <= blank < C`. (C3) N, T and C are at least 1. A length outside [0, T] or [0, S] and a label
+    that is read and is the blank or no class are errors in the Reference and a NaN loss in compiled code.
+  }];
+  let arguments = (ins NN_CTCTensor:$logits, TensorRankOf<[I32, I64], [2]>:$labels, TensorRankOf<[I32, I64], [1]>:$logit_lengths,
+    TensorRankOf<[I32, I64], [1]>:$label_lengths, DefaultValuedAttr<I64Attr, "0">:$blank,
+    DefaultValuedAttr<NN_LossReductionAttr, "LossReduction::Mean">:$reduction, DefaultValuedAttr<BoolAttr, "false">:$zero_infinity);
+  let results = (outs NN_FloatTensor:$loss, NN_CTCTensor:$log_prob, NN_CTCTensor:$log_alpha);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def NN_CTCLossGradOp : NN_Op<"ctc_loss_grad", NN_CTCPrecision, NN_Scale<"LinearIn", [0]>> {
+  let summary = "Gradient of ctc_loss with respect to the logits";
+  let description = [{
+    `dlogits[n, t, c] = dloss w_n (exp(log_prob[n, t, c]) - P(frame t emits c | labels))` for the frames
+    before the sample's length, 0 behind it; `w_n` is the weight of the sample in the reduction. The
+    posterior comes from `log_alpha` and the backward variables, which are computed here, normalized
+    frame by frame. Attributes of the forward operation.
+  }];
+  let arguments = (ins NN_FloatTensor:$dloss, NN_CTCTensor:$log_prob, NN_CTCTensor:$log_alpha,
+    TensorRankOf<[I32, I64], [2]>:$labels, TensorRankOf<[I32, I64], [1]>:$logit_lengths,
+    TensorRankOf<[I32, I64], [1]>:$label_lengths, DefaultValuedAttr<I64Attr, "0">:$blank,
+    DefaultValuedAttr<NN_LossReductionAttr, "LossReduction::Mean">:$reduction, DefaultValuedAttr<BoolAttr, "false">:$zero_infinity);
+  let results = (outs NN_CTCTensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
 //===----------------------------------------------------------------------===//
 // Optimizers: PyTorch's formulas, all FP32. Skipping a step is mp.update's business.
 //===----------------------------------------------------------------------===//

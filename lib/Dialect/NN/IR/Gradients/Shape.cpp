@@ -64,6 +64,22 @@ MPT_SHAPE_RULE(GatherNDOp,
                                                sumType(getData()), dy,
                                                getIndices(), getBatchDims()),
                         getData()))
+// Scattered sums are linear: the gradient is what a gather reads.
+MPT_SHAPE_RULE(GatherElementsGradOp,
+               GatherElementsOp::create(builder, getLoc(), getDy().getType(),
+                                        castLike(builder, getLoc(), dy,
+                                                 getDy()),
+                                        getIndices(), getAxis()))
+MPT_SHAPE_RULE(GatherNDGradOp,
+               GatherNDOp::create(builder, getLoc(), getDy().getType(),
+                                  castLike(builder, getLoc(), dy, getDy()),
+                                  getIndices(), getBatchDims()))
+MPT_SHAPE_RULE(TopKOp,
+               castLike(builder, getLoc(),
+                        GatherElementsGradOp::create(builder, getLoc(),
+                                                     sumType(getData()), dy,
+                                                     getIndices(), getAxis()),
+                        getData()))
 #undef MPT_SHAPE_RULE
 
 LogicalResult ConcatOp::buildGradient(OpBuilder &builder, ValueRange grads,

@@ -34,6 +34,32 @@ SoftmaxCrossEntropyOp::buildGradient(OpBuilder &builder, ValueRange grads,
   return success();
 }
 
+LogicalResult CTCLossOp::buildGradient(OpBuilder &builder, ValueRange grads,
+                                       ArrayRef<bool> wanted,
+                                       SmallVectorImpl<Value> &operandGrads) {
+  operandGrads.assign(getNumOperands(), Value());
+  if (!wanted[0])
+    return success();
+  if (grads[2])
+    return missingDerivative(*this, "its forward variables",
+                             "use its loss or its log-probabilities");
+  if (grads[0])
+    operandGrads[0] = CTCLossGradOp::create(
+        builder, getLoc(), getLogits().getType(), grads[0], getLogProb(),
+        getLogAlpha(), getLabels(), getLogitLengths(), getLabelLengths(),
+        getBlank(), getReduction(), getZeroInfinity());
+  if (grads[1]) {
+    Value through =
+        LogSoftmaxGradOp::create(builder, getLoc(), getLogits().getType(),
+                                 grads[1], getLogProb(), /*axis=*/2);
+    operandGrads[0] =
+        operandGrads[0]
+            ? Value(AddOp::create(builder, getLoc(), operandGrads[0], through))
+            : through;
+  }
+  return success();
+}
+
 /// A rule of a loss of two tensors; TARGET is the gradient of the second.
 #define MPT_PAIR_LOSS_RULE(OP, GRAD, TARGET)                                   \
   LogicalResult OP::buildGradient(OpBuilder &builder, ValueRange grads,        \

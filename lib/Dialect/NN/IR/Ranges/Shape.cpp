@@ -66,6 +66,11 @@ static void inferGatherNDGrad(GatherNDGradOp op, Operands x, Results y) {
   y[0] = sumOf(x[0], 0, countElements(tuples), sumsWide(op.getDy()));
 }
 
+static void inferTopK(TopKOp op, Operands x, Results y) {
+  y[0] = x[0];
+  y[1] = indices(countElements(shapeOf(op.getData())[op.getAxis()]));
+}
+
 void nn::attachShapeRanges(MLIRContext *context) {
   attachRange<ReshapeOp, inferSame<ReshapeOp>>(context);
   attachRange<TransposeOp, inferSame<TransposeOp>>(context);
@@ -82,4 +87,5 @@ void nn::attachShapeRanges(MLIRContext *context) {
   attachRange<GatherElementsGradOp, inferGatherElementsGrad>(context);
   attachRange<GatherNDOp, inferSame<GatherNDOp>>(context);
   attachRange<GatherNDGradOp, inferGatherNDGrad>(context);
+  attachRange<TopKOp, inferTopK>(context);
 }

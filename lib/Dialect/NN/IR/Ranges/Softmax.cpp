@@ -188,6 +188,40 @@ static void inferCrossEntropyGrad(SoftmaxCrossEntropyGradOp op, Operands x,
     y[0].joinZero();
 }
 
+//===----------------------------------------------------------------------===//
+// CTC. Losses of samples that have no path are infinite, slopes NaN.
+//===----------------------------------------------------------------------===//
+
+static void inferCTC(CTCLossOp op, Operands x, Results y) {
+  ArrayRef<int64_t> shape = shapeOf(op.getLogits());
+  NumericRange logProb = logSoftmax(x[0], countElements(shape[2]));
+  logProb.nan = mayBeNaN(op.getLogits(), x[0], 2);
+  y[1] = logProb;
+  if (!logProb.hasFinite())
+    return;
+  // A single path has the product of a probability per frame, and a frame has
+  // at most three times the ways of the one before.
+  const auto frames = static_cast<double>(countElements(shape[1]));
+  const double least = frames * (logProb.lo - std::log(3.0)) * (1 + 0x1p-16);
+  y[2] = NumericRange::between(least, 0);
+  y[2].negInf = y[2].nan = true;
+  // Rounding may take a loss near 0 below it.
+  double samples = 1;
+  if (op.getReduction() == LossReduction::Sum)
+    samples = static_cast<double>(countElements(shape[0]));
+  y[0] = NumericRange::between(samples * least * 0x1p-16,
+                               -samples * least * (1 + 0x1p-16));
+  y[0].posInf = y[0].nan = true;
+}
+
+/// Shares of the loss's slope: a probability minus a posterior.
+static void inferCTCGrad(CTCLossGradOp, Operands x, Results y) {
+  const double bound = 1 + 0x1p-8;
+  y[0] = x[0] * NumericRange::between(-bound, bound);
+  y[0].joinZero();
+  y[0].nan = true;
+}
+
 void nn::attachSoftmaxRanges(MLIRContext *context) {
   attachRange<SoftmaxOp, inferSoftmax>(context);
   attachRange<LogSoftmaxOp, inferLogSoftmax>(context);
@@ -195,4 +229,6 @@ void nn::attachSoftmaxRanges(MLIRContext *context) {
   attachRange<LogSoftmaxGradOp, inferLogSoftmaxGrad>(context);
   attachRange<SoftmaxCrossEntropyOp, inferCrossEntropy>(context);
   attachRange<SoftmaxCrossEntropyGradOp, inferCrossEntropyGrad>(context);
+  attachRange<CTCLossOp, inferCTC>(context);
+  attachRange<CTCLossGradOp, inferCTCGrad>(context);
 }
