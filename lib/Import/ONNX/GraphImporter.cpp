@@ -83,8 +83,8 @@ static bool isWeightInput(StringRef opType, int index) {
   return opType == "PRelu" && index == 1;
 }
 
-void GraphImporter::scanUses() {
-  for (const auto &node : file.model.graph().node()) {
+void GraphImporter::scanUses(const onnx::GraphProto &graph) {
+  for (const auto &node : graph.node()) {
     for (const auto &[index, name] : llvm::enumerate(node.input())) {
       readNames.insert(name);
       if (isWeightInput(node.op_type(), index))
@@ -99,7 +99,7 @@ void GraphImporter::scanUses() {
     for (const std::string &name : captures)
       readNames.insert(name);
   }
-  for (const auto &output : file.model.graph().output())
+  for (const auto &output : graph.output())
     readNames.insert(output.name());
 }
 
@@ -161,7 +161,7 @@ bool GraphImporter::prepare(std::string &error) {
   for (const auto &import : file.model.opset_import())
     opsets[import.domain() == "ai.onnx" ? "" : import.domain()] =
         import.version();
-  scanUses();
+  scanUses(file.model.graph());
   return true;
 }
 
@@ -260,8 +260,9 @@ Value GraphImporter::importTensor(StringRef name,
   return elements ? createConstant(loc, elements) : Value();
 }
 
-bool GraphImporter::addInitializers(std::string &error) {
-  for (const auto &tensor : file.model.graph().initializer()) {
+bool GraphImporter::addInitializers(const onnx::GraphProto &graph,
+                                    std::string &error) {
+  for (const auto &tensor : graph.initializer()) {
     const std::string &name = tensor.name();
     if (!isRead(name))
       continue;
@@ -286,7 +287,7 @@ bool GraphImporter::addInitializers(std::string &error) {
     error = file.path + ": initializer '" + printable(name) + "': " + error;
     return false;
   }
-  for (const auto &sparse : file.model.graph().sparse_initializer()) {
+  for (const auto &sparse : graph.sparse_initializer()) {
     onnx::NodeProto node;
     node.set_op_type("Constant");
     node.add_output(sparse.values().name());
@@ -339,6 +340,11 @@ bool GraphImporter::addNode(const onnx::NodeProto &proto, std::string &error) {
     if (!input.empty() && !lookup(input))
       return report("reads '" + printable(input) +
                     "', which no input, initializer or earlier node gives");
+  if (const onnx::GraphProto *branch = chooseBranch(proto)) {
+    if (branch->output_size() < proto.output_size())
+      return report("its branch has too few outputs");
+    return inlineBranch(proto, *branch, error);
+  }
   const Registry::Entry *entry =
       Registry::get().find(proto.domain(), proto.op_type(), node.opset);
   Outcome outcome = Outcome::Keep;
@@ -415,7 +421,7 @@ OwningOpRef<ModuleOp> GraphImporter::run(std::string &error) {
   symbols.insert(options.entryName);
   block = function.addEntryBlock();
   builder.setInsertionPointToEnd(block);
-  if (!addInputs(error) || !addInitializers(error))
+  if (!addInputs(error) || !addInitializers(file.model.graph(), error))
     return {};
   for (const auto &proto : file.model.graph().node())
     if (!addNode(proto, error))

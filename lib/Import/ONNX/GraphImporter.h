@@ -63,7 +63,7 @@ private:
   bool fixDimensions(std::string &error);
   bool prepare(std::string &error);
   bool addInputs(std::string &error);
-  bool addInitializers(std::string &error);
+  bool addInitializers(const onnx::GraphProto &graph, std::string &error);
   bool addNode(const onnx::NodeProto &proto, std::string &error);
   bool addOutputs(std::string &error);
   void eraseDead();
@@ -71,7 +71,11 @@ private:
 
   bool hasStaticTensors(const Node &node) const;
   int64_t getOpset(llvm::StringRef domain) const;
-  void scanUses();
+  void scanUses(const onnx::GraphProto &graph);
+  /// The branch that an If takes, where the condition is known; or null.
+  const onnx::GraphProto *chooseBranch(const onnx::NodeProto &proto) const;
+  bool inlineBranch(const onnx::NodeProto &proto,
+                    const onnx::GraphProto &branch, std::string &error);
   mlir::Value addArgument(llvm::StringRef name, mlir::Type type, mp::Role role,
                           mlir::FlatSymbolRefAttr parameter = {});
   mlir::Value createParameter(llvm::StringRef name,

@@ -46,6 +46,75 @@ static Outcome importGatherND(Node &node) {
       RankedTensorType::get(shape, node.type(0).getElementType())));
 }
 
+/// The k largest or smallest; `sorted = 0` allows any order.
+static Outcome importTopK(Node &node) {
+  auto axis = node.axisOf("axis", -1, node.rank(0));
+  if (!axis)
+    return node.fail("its axis is out of range");
+  auto k = node.opset >= 10 ? node.knownScalar(1)
+                            : std::optional<double>(node.intOf("k", -1));
+  if (!k || !isFloat(node.in(0)))
+    return Outcome::Keep;
+  if (*k < 0 || *k > static_cast<double>(node.shape(0)[*axis]))
+    return node.fail("takes more elements than its axis has");
+  auto results = node.createMany<nn::TopKOp>(
+      2, node.in(0),
+      {node.i64("axis", *axis), node.i64("k", static_cast<int64_t>(*k)),
+       node.flag("largest", node.intOf("largest", 1) != 0)});
+  node.set(0, results[0]);
+  node.set(1, results[1]);
+  return node.hasFailed() ? Outcome::Failed : Outcome::Done;
+}
+
+/// `GradOp` adds its operand's elements to zeros at the places the indices say:
+/// with reduction `add` that is what is added to the data, with `none` it
+/// replaces the data where there is an update. (ONNX leaves open what equal
+/// indices mean then.) Integers and bools go through f64, exact up to 2^53.
+template <typename GradOp>
+static Outcome importScatter(Node &node, ArrayRef<NamedAttribute> attributes) {
+  std::string reduction = node.stringOf("reduction", "none");
+  if (reduction != "none" && reduction != "add")
+    return Outcome::Keep;
+  Value data = node.in(0), indices = node.in(1), updates = node.in(2);
+  Type element = elementOf(data);
+  Type computed = isFloat(element) ? element : Float64Type::get(node.context());
+  data = node.cast(data, computed);
+  updates = node.cast(updates, computed);
+  if (!data || !updates || !isIndex(indices))
+    return Outcome::Failed;
+  auto scatter = [&](Value values) {
+    return node.create<GradOp>({values, indices}, attributes, data.getType());
+  };
+  Value result = scatter(updates);
+  if (reduction == "add") {
+    result = node.create<nn::AddOp>({data, result});
+  } else {
+    Value count = scatter(node.constant(DenseElementsAttr::get(
+        RankedTensorType::get(shapeOf(updates), computed),
+        FloatAttr::get(computed, 1))));
+    Value isReplaced =
+        node.compare(nn::ComparePredicate::GT, count, node.scalar(computed, 0));
+    result = node.where(isReplaced, result, data);
+  }
+  return node.done(node.cast(result, element));
+}
+
+static Outcome importScatterElements(Node &node) {
+  auto axis = node.axisOf("axis", 0, node.rank(0));
+  if (!axis)
+    return node.fail("its axis is out of range");
+  if (!isIndex(node.in(1)))
+    return node.fail("needs indices of 32 or 64 bits");
+  return importScatter<nn::GatherElementsGradOp>(node,
+                                                 {node.i64("axis", *axis)});
+}
+
+static Outcome importScatterND(Node &node) {
+  if (!isIndex(node.in(1)) || node.rank(0) == 0 || node.rank(1) == 0)
+    return node.fail("needs indices of 64 bits and data with an axis");
+  return importScatter<nn::GatherNDGradOp>(node, {node.i64("batch_dims", 0)});
+}
+
 /// Where a known condition holds, by a gather.
 static Outcome importCompress(Node &node) {
   auto condition = node.knownInts(1);
@@ -151,6 +220,14 @@ void registerIndexing(Registry &registry) {
   registry.add("GatherElements", 11, "nn.gather_elements",
                importGatherElements);
   registry.add("GatherND", 11, "nn.gather_nd", importGatherND);
+  registry.add("ScatterElements", 11,
+               "nn.gather_elements_grad with nn.add or nn.where",
+               importScatterElements);
+  registry.add("Scatter", 9, "nn.gather_elements_grad, nn.where",
+               importScatterElements);
+  registry.add("ScatterND", 11, "nn.gather_nd_grad with nn.add or nn.where",
+               importScatterND);
+  registry.add("TopK", 1, "nn.top_k", importTopK);
   registry.add("Compress", 9, "nn.gather, for a constant condition",
                importCompress);
   registry.add("OneHot", 9, "nn.compare, nn.where", importOneHot);

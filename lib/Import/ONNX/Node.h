@@ -228,6 +228,8 @@ void registerConstants(Registry &registry);
 void registerSequences(Registry &registry);
 void registerAttention(Registry &registry);
 void registerLosses(Registry &registry);
+void registerRecurrent(Registry &registry);
+void registerResize(Registry &registry);
 
 } // namespace mpt::importer
 

@@ -52,6 +52,8 @@ const Registry &Registry::get() {
     registerSequences(result);
     registerAttention(result);
     registerLosses(result);
+    registerRecurrent(result);
+    registerResize(result);
     return result;
   }();
   return registry;

@@ -1,0 +1,81 @@
+//===- Branches.cpp - If nodes whose condition is known -------------------===//
+//
+// The TorchScript-based exporter writes an If wherever a shape decides (is the
+// axis to be squeezed of extent 1?). Shapes are known, so only the nodes of one
+// branch remain.
+//
+//===----------------------------------------------------------------------===//
+
+#include "GraphImporter.h"
+
+using namespace mlir;
+
+namespace mpt::importer {
+
+const onnx::GraphProto *
+GraphImporter::chooseBranch(const onnx::NodeProto &proto) const {
+  if (proto.op_type() != "If" || proto.input_size() != 1 ||
+      (!proto.domain().empty() && proto.domain() != "ai.onnx"))
+    return nullptr;
+  const Binding *condition = lookup(proto.input(0));
+  if (!condition || !condition->value)
+    return nullptr;
+  DenseElementsAttr known = getKnownValue(condition->value);
+  if (!known || !known.getElementType().isInteger(1) ||
+      known.getNumElements() != 1)
+    return nullptr;
+  StringRef name =
+      *known.getValues<bool>().begin() ? "then_branch" : "else_branch";
+  for (const auto &attribute : proto.attribute())
+    if (attribute.name() == name && attribute.has_g())
+      return &attribute.g();
+  return nullptr;
+}
+
+bool GraphImporter::inlineBranch(const onnx::NodeProto &proto,
+                                 const onnx::GraphProto &branch,
+                                 std::string &error) {
+  scanUses(branch);
+  // The names of a branch are its own: what they meant before comes back.
+  llvm::StringMap<std::optional<Binding>> outer;
+  auto define = [&](const std::string &name) {
+    const Binding *before = lookup(name);
+    outer.try_emplace(name,
+                      before ? std::optional<Binding>(*before) : std::nullopt);
+    bindings.erase(name);
+  };
+  for (const auto &tensor : branch.initializer())
+    define(tensor.name());
+  for (const auto &tensor : branch.sparse_initializer())
+    define(tensor.values().name());
+  for (const auto &node : branch.node())
+    for (const std::string &output : node.output())
+      define(output);
+  if (!addInitializers(branch, error))
+    return false;
+  for (const auto &node : branch.node())
+    if (!addNode(node, error))
+      return false;
+  SmallVector<Binding> results;
+  for (int i = 0; i < proto.output_size(); ++i) {
+    const Binding *result = lookup(branch.output(i).name());
+    if (!result) {
+      error = file.path + ": a branch of node '" +
+              data::printable(proto.name()) + "' (If) has no output '" +
+              data::printable(branch.output(i).name()) + "'";
+      return false;
+    }
+    results.push_back(*result);
+  }
+  for (auto &entry : outer) {
+    if (entry.getValue())
+      bindings[entry.getKey()] = std::move(*entry.getValue());
+    else
+      bindings.erase(entry.getKey());
+  }
+  for (auto [name, result] : llvm::zip(proto.output(), results))
+    bind(name, std::move(result));
+  return true;
+}
+
+} // namespace mpt::importer
