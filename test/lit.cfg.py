@@ -83,5 +83,7 @@ add_feature("onnx-testdata", os.path.isdir(onnx_testdata))
 add_feature("fashion-mnist", os.path.isdir(fashion_mnist))
 add_feature("torch", os.path.exists(torch_python))
 add_feature("gpu", os.path.exists("/dev/nvidia0"))
+# Minutes each: every file of every family, compiled.
+add_feature("long", os.environ.get("MPT_TEST_LONG") == "1")
 for module in ["numpy", "onnx", "onnxruntime", "safetensors", "ml_dtypes"]:
     add_feature(module, has_module(module))
