@@ -21,6 +21,8 @@ config.test_exec_root = os.path.join(config.mpt_obj_root, "test")
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixes=false"
 llvm_config.with_system_environment(["HOME", "TMPDIR", "CUDA_HOME", "CUDA_ROOT"])
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
+# Scripts in Inputs call the tools by name.
+llvm_config.with_environment("PATH", config.mpt_tools_dir, append_path=True)
 
 # A test must not hang the whole run. psutil is what lit kills process trees with.
 try:
