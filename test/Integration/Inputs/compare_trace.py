@@ -33,6 +33,7 @@ FLOOR = 2e-6  # of what is asked of FP32
 # them as lost: other zeros of their length are left in the file.
 DROPPED = {
     ("gpt", "model.default.onnx"): r"\.c_proj\.bias$",
+    ("whisper", "model.default.onnx"): r"encoder\.conv[12]\.bias$",
     ("wav2vec2", "model.default.onnx"): r"pos_conv_embed\.conv\.bias$",
 }
 
