@@ -1,5 +1,4 @@
-//===- FloatConstants.cpp - Constants in another floating-point type
-//-------===//
+//===- FloatConstants.cpp - Constants in another floating-point type ------===//
 
 #include "mpt/Analysis/FloatConstants.h"
 

@@ -1,5 +1,4 @@
-//===- LossScalePowers.cpp - Which power of the loss scale a value carries
-//-===//
+//===- LossScalePowers.cpp - Which power of the loss scale a value carries ===//
 
 #include "mpt/Analysis/LossScalePowers.h"
 

@@ -1,5 +1,4 @@
-//===- PrecisionSummary.cpp - What runs in which precision
-//-----------------===//
+//===- PrecisionSummary.cpp - What runs in which precision ----------------===//
 
 #include "mpt/Analysis/PrecisionSummary.h"
 

@@ -1,5 +1,4 @@
-//===- Interfaces.cpp - Definitions of MPT's op interfaces
-//-----------------===//
+//===- Interfaces.cpp - Definitions of MPT's op interfaces ----------------===//
 
 #include "mpt/Interfaces/DifferentiableOpInterface.h"
 #include "mpt/Interfaces/LossScaleOpInterface.h"

@@ -1,5 +1,4 @@
-//===- Pipelines.cpp - Passes in their order
-//-------------------------------===//
+//===- Pipelines.cpp - Passes in their order ------------------------------===//
 
 #include "mpt/Pipelines/Pipelines.h"
 

@@ -1,5 +1,4 @@
-//===- Plugin.cpp - MPT's dialects and passes for the stock mlir-opt
-//-------===//
+//===- Plugin.cpp - MPT's dialects and passes for the stock mlir-opt ------===//
 //
 //   mlir-opt --load-dialect-plugin=libMPTPlugin.so \
 //     --load-pass-plugin=libMPTPlugin.so \

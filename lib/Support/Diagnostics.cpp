@@ -1,5 +1,4 @@
-//===- Diagnostics.cpp - Diagnostics as one line each
-//----------------------===//
+//===- Diagnostics.cpp - Diagnostics as one line each ---------------------===//
 
 #include "mpt/Support/Diagnostics.h"
 

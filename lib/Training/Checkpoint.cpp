@@ -1,5 +1,4 @@
-//===- Checkpoint.cpp - Saving and resuming a training run
-//-----------------===//
+//===- Checkpoint.cpp - Saving and resuming a training run ----------------===//
 
 #include "mpt/Training/Checkpoint.h"
 

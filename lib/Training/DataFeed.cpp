@@ -1,5 +1,4 @@
-//===- DataFeed.cpp - Batches from a data set into a step
-//------------------===//
+//===- DataFeed.cpp - Batches from a data set into a step -----------------===//
 
 #include "DataFeed.h"
 

@@ -1,5 +1,4 @@
-//===- Evaluation.cpp - Loss and accuracy over a data set
-//------------------===//
+//===- Evaluation.cpp - Loss and accuracy over a data set -----------------===//
 
 #include "Evaluation.h"
 

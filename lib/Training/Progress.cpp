@@ -1,5 +1,4 @@
-//===- Progress.cpp - A progress bar for long work
-//-------------------------===//
+//===- Progress.cpp - A progress bar for long work ------------------------===//
 
 #include "mpt/Training/Progress.h"
 

@@ -1,5 +1,4 @@
-//===- Report.cpp - A training run as one HTML page
-//------------------------===//
+//===- Report.cpp - A training run as one HTML page -----------------------===//
 
 #include "mpt/Training/Report.h"
 

@@ -1,5 +1,4 @@
-//===- StepBuilder.cpp - From a model file to the functions of a run
-//-------===//
+//===- StepBuilder.cpp - From a model file to the functions of a run ------===//
 
 #include "StepBuilder.h"
 

@@ -1,5 +1,4 @@
-//===- Trainer.cpp - Trains a model from a file
-//----------------------------===//
+//===- Trainer.cpp - Trains a model from a file ---------------------------===//
 
 #include "mpt/Training/Trainer.h"
 

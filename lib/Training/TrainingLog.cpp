@@ -1,5 +1,4 @@
-//===- TrainingLog.cpp - One JSON object per step
-//--------------------------===//
+//===- TrainingLog.cpp - One JSON object per step -------------------------===//
 
 #include "mpt/Training/TrainingLog.h"
 

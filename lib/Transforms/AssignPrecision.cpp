@@ -1,5 +1,4 @@
-//===- AssignPrecision.cpp - Decide which operations run in 16 bits
-//--------===//
+//===- AssignPrecision.cpp - Decide which operations run in 16 bits -------===//
 
 #include "mpt/Transforms/Passes.h"
 

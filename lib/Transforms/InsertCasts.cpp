@@ -1,5 +1,4 @@
-//===- InsertCasts.cpp - Carry the precision decisions out
-//-----------------===//
+//===- InsertCasts.cpp - Carry the precision decisions out ----------------===//
 
 #include "mpt/Transforms/Passes.h"
 

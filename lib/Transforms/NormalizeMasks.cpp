@@ -1,5 +1,4 @@
-//===- NormalizeMasks.cpp - Write constant attention masks with infinities
-//-===//
+//===- NormalizeMasks.cpp - Write constant attention masks with infinities ===//
 
 #include "mpt/Transforms/Passes.h"
 

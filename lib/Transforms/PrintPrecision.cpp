@@ -1,5 +1,4 @@
-//===- PrintPrecision.cpp - Print what runs in which precision
-//-------------===//
+//===- PrintPrecision.cpp - Print what runs in which precision ------------===//
 
 #include "mpt/Transforms/Passes.h"
 

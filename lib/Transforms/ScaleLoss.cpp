@@ -1,5 +1,4 @@
-//===- ScaleLoss.cpp - Scale the loss, unscale and check the gradients
-//-----===//
+//===- ScaleLoss.cpp - Scale the loss, unscale and check the gradients ----===//
 
 #include "mpt/Transforms/Passes.h"
 

@@ -1,5 +1,4 @@
-//===- VerifyLossScaling.cpp - Prove that the loss scale cancels out
-//-------===//
+//===- VerifyLossScaling.cpp - Prove that the loss scale cancels out ------===//
 
 #include "mpt/Transforms/Passes.h"
 

@@ -1,5 +1,4 @@
-//===- ModelDriver.cpp - mpt-opt with ONNX at an end
-//------------------------===//
+//===- ModelDriver.cpp - mpt-opt with ONNX at an end ----------------------===//
 
 #include "ModelDriver.h"
 #include "OptDriver.h"

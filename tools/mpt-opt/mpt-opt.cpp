@@ -1,5 +1,4 @@
-//===- mpt-opt.cpp - Runs MPT's and upstream passes
-//-------------------------===//
+//===- mpt-opt.cpp - Runs MPT's and upstream passes -----------------------===//
 
 #include "OptDriver.h"
 

@@ -1,5 +1,4 @@
-//===- MPDialect.cpp - The mixed-precision dialect
-//-------------------------===//
+//===- MPDialect.cpp - The mixed-precision dialect ------------------------===//
 
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 

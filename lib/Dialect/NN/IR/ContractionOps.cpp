@@ -1,5 +1,4 @@
-//===- ContractionOps.cpp - Matrix products and convolutions
-//---------------===//
+//===- ContractionOps.cpp - Matrix products and convolutions --------------===//
 
 #include "Common.h"
 

@@ -1,5 +1,4 @@
-//===- ElementwiseOps.cpp - Elementwise operations
-//-------------------------===//
+//===- ElementwiseOps.cpp - Elementwise operations ------------------------===//
 
 #include "Common.h"
 

@@ -1,5 +1,4 @@
-//===- IndexingOps.cpp - Gathers and their derivatives
-//---------------------===//
+//===- IndexingOps.cpp - Gathers and their derivatives --------------------===//
 
 #include "Common.h"
 

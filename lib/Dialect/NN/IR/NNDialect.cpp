@@ -1,5 +1,4 @@
-//===- NNDialect.cpp - The network dialect
-//---------------------------------===//
+//===- NNDialect.cpp - The network dialect --------------------------------===//
 
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 

@@ -1,5 +1,4 @@
-//===- NormalizationOps.cpp - Normalization and softmax
-//--------------------===//
+//===- NormalizationOps.cpp - Normalization and softmax -------------------===//
 
 #include "Common.h"
 

@@ -1,5 +1,4 @@
-//===- ReductionOps.cpp - Reductions
-//---------------------------------------===//
+//===- ReductionOps.cpp - Reductions --------------------------------------===//
 
 #include "Common.h"
 

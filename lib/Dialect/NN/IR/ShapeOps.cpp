@@ -1,5 +1,4 @@
-//===- ShapeOps.cpp - Operations that rearrange elements
-//-------------------===//
+//===- ShapeOps.cpp - Operations that rearrange elements ------------------===//
 
 #include "Common.h"
 

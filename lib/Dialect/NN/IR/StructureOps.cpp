@@ -1,5 +1,4 @@
-//===- StructureOps.cpp - Parameters, constants, kernels
-//-------------------===//
+//===- StructureOps.cpp - Parameters, constants, kernels ------------------===//
 
 #include "Common.h"
 

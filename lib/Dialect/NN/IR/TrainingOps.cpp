@@ -1,5 +1,4 @@
-//===- TrainingOps.cpp - Losses and optimizers
-//-----------------------------===//
+//===- TrainingOps.cpp - Losses and optimizers ----------------------------===//
 
 #include "Common.h"
 

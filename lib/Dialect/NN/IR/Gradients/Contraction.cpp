@@ -1,5 +1,4 @@
-//===- Contraction.cpp - Derivatives of products and convolutions
-//----------===//
+//===- Contraction.cpp - Derivatives of products and convolutions ---------===//
 
 #include "GradientRules.h"
 

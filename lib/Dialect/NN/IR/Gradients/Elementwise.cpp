@@ -1,5 +1,4 @@
-//===- Elementwise.cpp - Derivatives of elementwise operations
-//-------------===//
+//===- Elementwise.cpp - Derivatives of elementwise operations ------------===//
 //
 // A rule may return a gradient in the broadcast shape of the result: the walker
 // sums it down to the operand's shape.

@@ -1,5 +1,4 @@
-//===- Normalization.cpp - Derivatives of normalization and softmax
-//--------===//
+//===- Normalization.cpp - Derivatives of normalization and softmax -------===//
 
 #include "GradientRules.h"
 

@@ -1,5 +1,4 @@
-//===- Pooling.cpp - Derivatives of pooling
-//--------------------------------===//
+//===- Pooling.cpp - Derivatives of pooling -------------------------------===//
 
 #include "GradientRules.h"
 

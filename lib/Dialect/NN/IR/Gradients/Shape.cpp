@@ -1,5 +1,4 @@
-//===- Shape.cpp - Derivatives of shape and indexing operations
-//------------===//
+//===- Shape.cpp - Derivatives of shape and indexing operations -----------===//
 
 #include "GradientRules.h"
 

@@ -1,5 +1,4 @@
-//===- Training.cpp - Derivatives of losses
-//--------------------------------===//
+//===- Training.cpp - Derivatives of losses -------------------------------===//
 
 #include "GradientRules.h"
 
