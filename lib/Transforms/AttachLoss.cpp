@@ -49,6 +49,8 @@ private:
 
   /// The output of that name, in f32 unless it is f64.
   FailureOr<Value> getOutput(StringRef name);
+  /// The same for a term whose arguments have all been taken.
+  FailureOr<Value> getOutput(CallArguments &args, StringRef name);
   /// The argument of that name, made where there is none.
   FailureOr<Value> getLabel(StringRef name, RankedTensorType type);
   Value cast(Value value, Type elementType);
@@ -119,6 +121,14 @@ FailureOr<Value> LossBuilder::getLabel(StringRef name, RankedTensorType type) {
   return Value(label);
 }
 
+FailureOr<Value> LossBuilder::getOutput(CallArguments &args, StringRef name) {
+  std::string message;
+  if (args.finish(message))
+    return getOutput(name);
+  emitError(function.getLoc()) << message;
+  return failure();
+}
+
 FailureOr<Value> LossBuilder::buildCrossEntropy(const CallTerm &term) {
   CallArguments args(expression, term);
   std::string outputName = args.requireName("logits");
@@ -127,12 +137,7 @@ FailureOr<Value> LossBuilder::buildCrossEntropy(const CallTerm &term) {
   int64_t ignoreIndex = args.getInteger("ignore_index", -100);
   std::string weightsName = args.getName("weights", "none");
   std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
-  std::string message;
-  if (!args.finish(message)) {
-    emitError(function.getLoc()) << message;
-    return failure();
-  }
-  auto logits = getOutput(outputName);
+  auto logits = getOutput(args, outputName);
   if (failed(logits))
     return failure();
   auto type = ::cast<RankedTensorType>(logits->getType());
@@ -174,12 +179,7 @@ FailureOr<Value> LossBuilder::buildCTC(const CallTerm &term) {
   int64_t blank = args.getInteger("blank", 0);
   std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
   bool zeroInfinity = args.getBoolean("zero_infinity", false);
-  std::string message;
-  if (!args.finish(message)) {
-    emitError(function.getLoc()) << message;
-    return failure();
-  }
-  auto logits = getOutput(outputName);
+  auto logits = getOutput(args, outputName);
   if (failed(logits))
     return failure();
   auto type = ::cast<RankedTensorType>(logits->getType());
@@ -222,12 +222,7 @@ FailureOr<Value> LossBuilder::buildPairLoss(const CallTerm &term) {
   std::string outputName = args.requireName("output");
   std::string targetName = args.requireName("target");
   std::string reduction = args.getChoice("reduction", "mean", {"mean", "sum"});
-  std::string message;
-  if (!args.finish(message)) {
-    emitError(function.getLoc()) << message;
-    return failure();
-  }
-  auto output = getOutput(outputName);
+  auto output = getOutput(args, outputName);
   if (failed(output))
     return failure();
   auto target =

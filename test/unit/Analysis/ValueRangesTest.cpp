@@ -26,46 +26,6 @@ using reference::Tensor;
 
 namespace {
 
-/// The rule's function with a loss that is a weighted sum of all its results,
-/// as text: the weights, further arguments, are the gradients of the results.
-std::string textOf(const RuleCase &rule) {
-  std::string arguments, body = "  " + rule.body + "\n", loss;
-  for (size_t i = 0; i < rule.arguments.size(); ++i)
-    arguments += (i ? ", " : "") + ("%a" + std::to_string(i)) + ": tensor<" +
-                 rule.arguments[i].type + "> {mp.name = \"a" +
-                 std::to_string(i) + "\", mp.role = #mp.role<input>}";
-  for (auto [i, result] : llvm::enumerate(rule.results)) {
-    const std::string n = std::to_string(i),
-                      type = "tensor<" + result.type + ">";
-    const std::string element =
-        result.type.substr(result.type.find_last_of('x') + 1);
-    std::string axes;
-    for (long axis = 0; axis < llvm::count(result.type, 'x'); ++axis)
-      axes += (axis ? ", " : ": ") + std::to_string(axis);
-    arguments +=
-        ", %w" + n + ": " + type + " {mp.role = #mp.role<hyperparameter>}";
-    body += "  %p" + n + " = nn.mul " + result.value + ", %w" + n + " : " +
-            type + ", " + type + "\n";
-    body += "  %s" + n + " = nn.reduce_sum %p" + n + " {axes = array<i64" +
-            axes + ">} : (" + type + ") -> tensor<" + element + ">\n";
-    if (element != "f64")
-      body += "  %c" + n + " = nn.cast %s" + n + " : tensor<" + element +
-              "> to tensor<f64>\n";
-    const std::string term = (element == "f64" ? "%s" : "%c") + n;
-    if (loss.empty()) {
-      loss = term;
-    } else {
-      body += "  %l" + n + " = nn.add " + loss + ", " + term +
-              " : tensor<f64>, tensor<f64>\n";
-      loss = "%l" + n;
-    }
-  }
-  return "func.func @f(" + arguments +
-         ") -> (tensor<f64> {mp.name = \"loss\", mp.role = #mp.role<loss>}) "
-         "{\n" +
-         body + "  return " + loss + " : tensor<f64>\n}\n";
-}
-
 std::string replaceAll(std::string text, StringRef from, StringRef to) {
   for (size_t at = 0; (at = text.find(from.str(), at)) != std::string::npos;
        at += to.size())

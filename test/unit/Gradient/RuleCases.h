@@ -35,6 +35,10 @@ inline void PrintTo(const RuleCase &rule, std::ostream *os) {
   *os << rule.body;
 }
 
+/// The rule's function with a loss that is a weighted sum of all its results,
+/// as text: the weights, further arguments, are the gradients of the results.
+std::string textOf(const RuleCase &rule);
+
 /// An index or label argument: not differentiated by.
 inline ArgumentSpec index(std::string type, int low, int high) {
   return {std::move(type), double(low), double(high), false};
