@@ -1,5 +1,4 @@
-//===- StepBuilder.h - From a model file to the functions of a run -*- C++
-//-*-===//
+//===- StepBuilder.h - From a model file to the functions of a run --------===//
 
 #ifndef MPT_LIB_TRAINING_STEPBUILDER_H
 #define MPT_LIB_TRAINING_STEPBUILDER_H

@@ -1,5 +1,4 @@
-//===- FloatConstants.h - Constants in another floating-point type -*- C++
-//-*-===//
+//===- FloatConstants.h - Constants in another floating-point type --------===//
 
 #ifndef MPT_ANALYSIS_FLOATCONSTANTS_H
 #define MPT_ANALYSIS_FLOATCONSTANTS_H

@@ -1,5 +1,4 @@
-//===- LossScalePowers.h - Which power of the loss scale a value carries
-//---===//
+//===- LossScalePowers.h - Which power of the loss scale a value carries --===//
 //
 // Every floating value of a training step is S^k times what it would be
 // without loss scaling. This analysis infers k forwards through a function,

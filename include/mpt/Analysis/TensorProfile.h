@@ -1,5 +1,4 @@
-//===- TensorProfile.h - What was measured of a function's values -*- C++
-//-*-===//
+//===- TensorProfile.h - What was measured of a function's values ---------===//
 //
 // Statistics per tensor over runs on a user's data: what mpt-run --profile
 // writes, mpt-infer-ranges and mpt-scale-loss read, and mpt-train watches.

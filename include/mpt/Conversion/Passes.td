@@ -1,4 +1,4 @@
-//===- Passes.td - Passes from operations to kernels ----------*- tablegen -*-===//
+//===- Passes.td - Passes from operations to kernels -------*- tablegen -*-===//
 
 #ifndef MPT_CONVERSION_PASSES
 #define MPT_CONVERSION_PASSES

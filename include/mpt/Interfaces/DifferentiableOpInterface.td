@@ -1,4 +1,4 @@
-//===- DifferentiableOpInterface.td - Derivative rules --------*- tablegen -*-===//
+//===- DifferentiableOpInterface.td - Derivative rules -----*- tablegen -*-===//
 
 #ifndef MPT_INTERFACES_DIFFERENTIABLEOPINTERFACE
 #define MPT_INTERFACES_DIFFERENTIABLEOPINTERFACE

@@ -1,4 +1,4 @@
-//===- LossScaleOpInterface.td - Powers of the loss scale -----*- tablegen -*-===//
+//===- LossScaleOpInterface.td - Powers of the loss scale --*- tablegen -*-===//
 
 #ifndef MPT_INTERFACES_LOSSSCALEOPINTERFACE
 #define MPT_INTERFACES_LOSSSCALEOPINTERFACE

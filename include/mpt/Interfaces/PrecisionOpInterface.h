@@ -1,5 +1,4 @@
-//===- PrecisionOpInterface.h - Which precision an op can bear ---*- C++
-//-*-===//
+//===- PrecisionOpInterface.h - Which precision an op can bear --*- C++ -*-===//
 
 #ifndef MPT_INTERFACES_PRECISIONOPINTERFACE_H
 #define MPT_INTERFACES_PRECISIONOPINTERFACE_H

@@ -1,4 +1,4 @@
-//===- PrecisionOpInterface.td - Which precision an op can bear -*- tablegen -*-===//
+//===- PrecisionOpInterface.td - Which precision an op can bear ----------===//
 
 #ifndef MPT_INTERFACES_PRECISIONOPINTERFACE
 #define MPT_INTERFACES_PRECISIONOPINTERFACE

@@ -1,5 +1,4 @@
-//===- UpstreamModels.h - MPT's interfaces on upstream operations -*- C++
-//-*-===//
+//===- UpstreamModels.h - MPT's interfaces on upstream operations ---------===//
 
 #ifndef MPT_INTERFACES_UPSTREAMMODELS_H
 #define MPT_INTERFACES_UPSTREAMMODELS_H

@@ -1,4 +1,4 @@
-//===- ValueRangeOpInterface.td - Ranges of an op's results ---*- tablegen -*-===//
+//===- ValueRangeOpInterface.td - Ranges of an op's results --------------===//
 
 #ifndef MPT_INTERFACES_VALUERANGEOPINTERFACE
 #define MPT_INTERFACES_VALUERANGEOPINTERFACE

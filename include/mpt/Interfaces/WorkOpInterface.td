@@ -1,4 +1,4 @@
-//===- WorkOpInterface.td - How much an op computes and reads --*- tablegen -*-===//
+//===- WorkOpInterface.td - How much an op computes and reads ------------===//
 
 #ifndef MPT_INTERFACES_WORKOPINTERFACE
 #define MPT_INTERFACES_WORKOPINTERFACE

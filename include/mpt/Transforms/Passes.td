@@ -1,4 +1,4 @@
-//===- Passes.td - Passes on networks and training steps ------*- tablegen -*-===//
+//===- Passes.td - Passes on networks and training steps ---*- tablegen -*-===//
 
 #ifndef MPT_TRANSFORMS_PASSES
 #define MPT_TRANSFORMS_PASSES

@@ -1,5 +1,4 @@
-//===- Ranges.h - Ranges of the mixed-precision dialect's results -*- C++
-//-*-===//
+//===- Ranges.h - Ranges of the mixed-precision dialect's results ---------===//
 
 #ifndef MPT_LIB_DIALECT_MP_IR_RANGES_H
 #define MPT_LIB_DIALECT_MP_IR_RANGES_H

@@ -1,4 +1,4 @@
-//===- MPDialect.td - The mixed-precision dialect -------------*- tablegen -*-===//
+//===- MPDialect.td - The mixed-precision dialect ----------*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_MP_IR_MPDIALECT
 #define MPT_DIALECT_MP_IR_MPDIALECT

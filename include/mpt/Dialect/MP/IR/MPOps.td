@@ -1,4 +1,4 @@
-//===- MPOps.td - Operations of the mixed-precision dialect ---*- tablegen -*-===//
+//===- MPOps.td - Operations of the mixed-precision dialect --------------===//
 
 #ifndef MPT_DIALECT_MP_IR_MPOPS
 #define MPT_DIALECT_MP_IR_MPOPS

@@ -1,4 +1,4 @@
-//===- NNBase.td - The network dialect: base definitions ------*- tablegen -*-===//
+//===- NNBase.td - The network dialect: base definitions ---*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNBASE
 #define MPT_DIALECT_NN_IR_NNBASE

@@ -1,4 +1,4 @@
-//===- NNContractionOps.td - Matrix products and convolutions -*- tablegen -*-===//
+//===- NNContractionOps.td - Matrix products and convolutions ------------===//
 
 #ifndef MPT_DIALECT_NN_IR_NNCONTRACTIONOPS
 #define MPT_DIALECT_NN_IR_NNCONTRACTIONOPS

@@ -1,4 +1,4 @@
-//===- NNElementwiseOps.td - Elementwise operations -----------*- tablegen -*-===//
+//===- NNElementwiseOps.td - Elementwise operations --------*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNELEMENTWISEOPS
 #define MPT_DIALECT_NN_IR_NNELEMENTWISEOPS

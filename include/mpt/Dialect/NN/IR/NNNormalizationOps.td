@@ -1,4 +1,4 @@
-//===- NNNormalizationOps.td - Normalization and softmax ------*- tablegen -*-===//
+//===- NNNormalizationOps.td - Normalization and softmax ---*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNNORMALIZATIONOPS
 #define MPT_DIALECT_NN_IR_NNNORMALIZATIONOPS

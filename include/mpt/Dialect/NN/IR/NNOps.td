@@ -1,4 +1,4 @@
-//===- NNOps.td - All operations of the network dialect --------*- tablegen -*-===//
+//===- NNOps.td - All operations of the network dialect ----*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNOPS
 #define MPT_DIALECT_NN_IR_NNOPS

@@ -1,4 +1,4 @@
-//===- NNPoolingOps.td - Pooling -------------------------------*- tablegen -*-===//
+//===- NNPoolingOps.td - Pooling ---------------------------*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNPOOLINGOPS
 #define MPT_DIALECT_NN_IR_NNPOOLINGOPS

@@ -1,4 +1,4 @@
-//===- NNReductionOps.td - Reductions --------------------------*- tablegen -*-===//
+//===- NNReductionOps.td - Reductions ----------------------*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNREDUCTIONOPS
 #define MPT_DIALECT_NN_IR_NNREDUCTIONOPS

@@ -1,4 +1,4 @@
-//===- NNShapeOps.td - Shapes and indexing ---------------------*- tablegen -*-===//
+//===- NNShapeOps.td - Shapes and indexing -----------------*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNSHAPEOPS
 #define MPT_DIALECT_NN_IR_NNSHAPEOPS

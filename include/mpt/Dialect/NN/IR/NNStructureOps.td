@@ -1,4 +1,4 @@
-//===- NNStructureOps.td - Parameters, constants, kernels ------*- tablegen -*-===//
+//===- NNStructureOps.td - Parameters, constants, kernels --*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNSTRUCTUREOPS
 #define MPT_DIALECT_NN_IR_NNSTRUCTUREOPS

@@ -1,4 +1,4 @@
-//===- NNTrainingOps.td - Losses and optimizers ----------------*- tablegen -*-===//
+//===- NNTrainingOps.td - Losses and optimizers ------------*- tablegen -*-===//
 
 #ifndef MPT_DIALECT_NN_IR_NNTRAININGOPS
 #define MPT_DIALECT_NN_IR_NNTRAININGOPS
