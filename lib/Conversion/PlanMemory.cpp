@@ -274,21 +274,22 @@ private:
       kernel->setAttr(kOffsetsAttrName, b.getDenseI64ArrayAttr(places));
     }
     auto number = [&](int64_t value) { return b.getI64IntegerAttr(value); };
+    const Kept kept = getKeptBytes();
     NamedAttribute plan[] = {
-        b.getNamedAttr("activations", number(getActivationBytes())),
+        b.getNamedAttr("activations", number(kept.activations)),
         b.getNamedAttr("arena", number(start + transientBytes)),
         b.getNamedAttr("constants", number(constantBytes)),
         b.getNamedAttr("inputs", number(inputBytes)),
         b.getNamedAttr("lower_bound", number(getLiveBytesBound(buffers))),
         b.getNamedAttr("state", number(stateBytes)),
-        b.getNamedAttr("transient", number(transientBytes))};
+        b.getNamedAttr("transient", number(transientBytes)),
+        b.getNamedAttr("weight_copies", number(kept.weightCopies))};
     func->setAttr(kPlanAttrName, b.getDictionaryAttr(plan));
   }
 
-  /// Bytes that are made up to the loss and read after it. Values count, not
-  /// buffers: an activation overwritten in place later is still one. With
-  /// micro-batches the loss is that of the first, the earliest summand.
-  int64_t getActivationBytes() {
+  /// The kernel that makes the loss, the last of the forward pass, or -1. With
+  /// micro-batches it is that of the first, the earliest summand.
+  int64_t findLossKernel() {
     int64_t loss = -1;
     for (unsigned i = 0; i < func.getNumResults(); ++i) {
       auto role = func.getResultAttrOfType<mp::RoleAttr>(
@@ -299,28 +300,55 @@ private:
       if (auto kernel = root.getDefiningOp<nn::KernelOp>())
         loss = std::max(loss, numbers.lookup(kernel));
     }
-    if (loss < 0)
-      return 0;
-    if (func->hasAttr(mp::kMicroBatchesAttrName)) {
+    if (loss >= 0 && func->hasAttr(mp::kMicroBatchesAttrName)) {
       nn::KernelOp mean = kernels[loss];
       for (Value operand : mean.getInputs())
         if (auto kernel = getRoot(operand).getDefiningOp<nn::KernelOp>())
           loss = std::min(loss, numbers.lookup(kernel));
     }
-    int64_t bytes = 0;
+    return loss;
+  }
+
+  /// Bytes that are made up to the loss and read after it, of values that
+  /// depend on the batch and of values made of parameters alone (their 16-bit
+  /// copies). Values count, not buffers: an activation overwritten in place
+  /// later is still one.
+  struct Kept {
+    int64_t activations = 0, weightCopies = 0;
+  };
+  Kept getKeptBytes() {
+    Kept kept;
+    const int64_t loss = findLossKernel();
+    llvm::DenseSet<Value> ofWeights;
+    for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+      auto role =
+          func.getArgAttrOfType<mp::RoleAttr>(i, mp::MPDialect::kRoleAttrName);
+      if (role && role.getValue() == mp::Role::Parameter)
+        ofWeights.insert(func.getArgument(i));
+    }
     for (auto [number, kernel] : llvm::enumerate(kernels)) {
       if (int64_t(number) > loss)
         break;
+      const bool isOfWeights =
+          !kernel.getInputs().empty() &&
+          llvm::all_of(kernel.getInputs(), [&](Value input) {
+            Value root = getRoot(input);
+            return ofWeights.contains(root) ||
+                   root.getDefiningOp<nn::ConstantOp>();
+          });
       for (Value result : kernel.getResults()) {
+        if (isOfWeights)
+          ofWeights.insert(result);
         auto last = lastUse.find(result);
-        if (last != lastUse.end() && last->second > loss &&
-            !argumentOf.contains(result))
-          bytes += llvm::alignTo(
-              getTensorBytes(cast<RankedTensorType>(result.getType())),
-              kArenaAlignment);
+        if (last == lastUse.end() || last->second <= loss ||
+            argumentOf.contains(result))
+          continue;
+        (isOfWeights ? kept.weightCopies : kept.activations) += llvm::alignTo(
+            getTensorBytes(cast<RankedTensorType>(result.getType())),
+            kArenaAlignment);
       }
     }
-    return bytes;
+    return kept;
   }
 
   func::FuncOp func;

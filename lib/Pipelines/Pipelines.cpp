@@ -50,6 +50,8 @@ void mpt::addLossPhase(OpPassManager &manager, const TrainingOptions &options) {
   loss.loss = options.loss;
   llvm::append_range(loss.labelLengths, options.labelLengths);
   manager.addPass(createAttachLossPass(loss));
+  if (options.fuseActivations)
+    manager.addNestedPass<func::FuncOp>(createFuseActivationsPass());
 }
 
 void mpt::addGradientPhase(OpPassManager &manager,
@@ -67,6 +69,7 @@ void mpt::addOptimizerPhase(OpPassManager &manager,
   optimizer.groups = options.paramGroups;
   optimizer.clipNorm = options.clipNorm;
   optimizer.ema = options.ema;
+  optimizer.keepOutputs = options.keepOutputs;
   manager.addPass(createAttachOptimizerPass(optimizer));
 }
 
@@ -113,9 +116,10 @@ void mpt::addTrainingPrecisionPhase(OpPassManager &manager,
 
 void mpt::addMemoryPhase(OpPassManager &manager,
                          const TrainingOptions &options) {
-  if (!options.rematerialize)
+  if (!options.rematerialize && options.precision == "fp32")
     return;
   RematerializePassOptions rematerialize;
+  rematerialize.scope = options.rematerialize ? "all" : "inputs";
   rematerialize.budget = options.memoryBudget;
   manager.nest<func::FuncOp>().addPass(createRematerializePass(rematerialize));
 }

@@ -42,6 +42,28 @@ training::findClassifications(func::FuncOp function) {
   return found;
 }
 
+std::vector<data::Dataset::Transcription>
+training::findTranscriptions(func::FuncOp function) {
+  std::vector<data::Dataset::Transcription> found;
+  function.walk([&](nn::CTCLossOp op) {
+    // Lengths that the model computes are not known before it runs.
+    std::string names[3];
+    const Value values[] = {op.getLabels(), op.getLogitLengths(),
+                            op.getLabelLengths()};
+    for (auto [name, value] : llvm::zip_equal(names, values)) {
+      auto argument = dyn_cast<BlockArgument>(throughCasts(value));
+      if (!argument || argument.getOwner() != &function.front())
+        return;
+      name = mp::getArgName(function, argument.getArgNumber()).str();
+    }
+    auto logits = cast<RankedTensorType>(op.getLogits().getType());
+    found.push_back({names[0], names[1], names[2], logits.getDimSize(1),
+                     logits.getDimSize(2), static_cast<int64_t>(op.getBlank()),
+                     op.getZeroInfinity()});
+  });
+  return found;
+}
+
 namespace {
 /// Counts of one batch.
 struct Hits {

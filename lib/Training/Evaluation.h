@@ -23,6 +23,10 @@ struct Classification {
 /// cross-entropy whose labels are an argument.
 std::vector<Classification> findClassifications(mlir::func::FuncOp function);
 
+/// The CTC losses of a function, by names of its arguments.
+std::vector<data::Dataset::Transcription>
+findTranscriptions(mlir::func::FuncOp function);
+
 struct EvaluationResult {
   double loss = 0;
   double accuracy = -1; // negative: nothing to count

@@ -137,6 +137,7 @@ training::buildModel(MLIRContext &context, const TrainOptions &options,
     return std::nullopt;
   BuiltModel model;
   model.heads = findClassifications(forward);
+  model.transcriptions = findTranscriptions(forward);
 
   LogicalResult evaluation =
       derive(*module, "eval", model.evaluation, [&](OpPassManager &manager) {

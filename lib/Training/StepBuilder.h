@@ -22,6 +22,7 @@ struct BuiltModel {
   BuiltFunction evaluation; // @eval: the loss and the outputs
   BuiltFunction gradients;  // the first step's gradients; only if asked for
   std::vector<Classification> heads;
+  std::vector<data::Dataset::Transcription> transcriptions;
   /// The parameters in the order of `first_nonfinite`.
   std::vector<std::string> gradientNames;
   int64_t opsLow = 0, opsFP32 = 0, casts = 0, castBytes = 0;

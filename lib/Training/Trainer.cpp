@@ -66,6 +66,7 @@ public:
 private:
   void printGroups() const;
   bool openData(std::string &error);
+  bool checkTargets(const data::Dataset &dataset, std::string &error) const;
   bool makeExecutors(std::string &error);
   bool resume(std::string &error);
   bool dumpGradients(std::string &error);
@@ -140,6 +141,23 @@ static std::vector<std::string> getLabelLengths(const data::Dataset &dataset,
   return lengths;
 }
 
+/// Whether every loss can read its labels.
+bool Run::checkTargets(const data::Dataset &dataset, std::string &error) const {
+  for (const Classification &head : model->heads)
+    if (!dataset.checkLabels(trainFeed->getColumn(head.label), head.classes,
+                             head.ignoreIndex, error))
+      return false;
+  for (data::Dataset::Transcription transcription : model->transcriptions) {
+    for (std::string *name :
+         {&transcription.labels, &transcription.logitLengths,
+          &transcription.labelLengths})
+      *name = trainFeed->getColumn(*name);
+    if (!dataset.checkTranscription(transcription, error))
+      return false;
+  }
+  return true;
+}
+
 bool Run::prepare(std::string &error) {
   auto loss = getLossScaling(options, error);
   auto rate = getLearningRate(options, error);
@@ -160,14 +178,9 @@ bool Run::prepare(std::string &error) {
   if (!options.quiet)
     printGroups();
 
-  for (const Classification &head : model->heads) {
-    std::string column = trainFeed->getColumn(head.label);
-    if (!trainData->checkLabels(column, head.classes, head.ignoreIndex, error))
-      return false;
-    if (testData &&
-        !testData->checkLabels(column, head.classes, head.ignoreIndex, error))
-      return false;
-  }
+  if (!checkTargets(*trainData, error) ||
+      (testData && !checkTargets(*testData, error)))
+    return false;
   order.emplace(trainData->numSamples(), trainFeed->getBatchSize(),
                 options.seed, options.shuffle);
   int64_t epochs = options.epochs ? options.epochs : options.steps ? 0 : 1;

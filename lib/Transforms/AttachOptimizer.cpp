@@ -432,6 +432,11 @@ struct AttachOptimizerPass
       if (failed(OptimizerBuilder(function, *settings, *parsed, clipNorm, ema)
                      .run()))
         return signalPassFailure();
+      if (!keepOutputs) {
+        StepFunction step(function);
+        step.eraseResults(mp::Role::Output);
+        step.finish();
+      }
       if (function.getName() != kStepName &&
           failed(symbols.rename(function, kStepName)))
         return signalPassFailure();

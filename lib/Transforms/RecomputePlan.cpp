@@ -420,3 +420,43 @@ int64_t RecomputeProblem::apply(const RecomputePlan &plan) {
       nodes[n].op->erase();
   return repeated;
 }
+
+/// A cast of an input or a label, which are there during the whole step.
+static bool isInputCast(Operation *op, func::FuncOp function) {
+  auto cast = dyn_cast<mp::CastOp>(op);
+  auto argument =
+      cast ? dyn_cast<BlockArgument>(cast.getInput()) : BlockArgument();
+  if (!argument || argument.getOwner() != &function.getBody().front())
+    return false;
+  std::optional<mp::Role> role =
+      mp::getArgRole(function, argument.getArgNumber());
+  return role && (*role == mp::Role::Input || *role == mp::Role::Label);
+}
+
+int64_t RecomputeProblem::repeatInputCasts() {
+  OpBuilder builder(function.getContext());
+  int64_t repeated = 0;
+  for (Node &node : nodes) {
+    if (node.pass != Pass::Forward || !isInputCast(node.op, function))
+      continue;
+    std::optional<Number> first;
+    SmallVector<OpOperand *> reads;
+    for (OpOperand &use : node.op->getUses()) {
+      auto reader = numbers.find(use.getOwner());
+      if (reader == numbers.end() ||
+          nodes[reader->second].pass != Pass::Backward)
+        continue;
+      reads.push_back(&use);
+      first = std::min(first.value_or(reader->second), reader->second);
+    }
+    if (!first)
+      continue;
+    builder.setInsertionPoint(nodes[*first].op);
+    Operation *copy = builder.clone(*node.op);
+    copy->setAttr(mp::kRecomputedAttrName, builder.getUnitAttr());
+    for (OpOperand *use : reads)
+      use->set(copy->getResult(0));
+    ++repeated;
+  }
+  return repeated;
+}

@@ -40,6 +40,10 @@ public:
   RecomputePlan solve(const RecomputePrices &prices) const;
   /// Carries a plan out; the number of copies made. The problem is used up.
   int64_t apply(const RecomputePlan &plan);
+  /// Makes the compiler's casts of inputs again in front of the backward
+  /// pass's first reader, where both passes read them; the number of copies.
+  /// Nothing else moves.
+  int64_t repeatInputCasts();
 
 private:
   enum class Pass { Forward, ForBackward, Backward };

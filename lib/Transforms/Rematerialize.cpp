@@ -134,9 +134,18 @@ void RematerializePass::runOnOperation() {
     emitError(function.getLoc()) << "max-flops should be at least 1";
     return signalPassFailure();
   }
+  if (scope != "all" && scope != "inputs") {
+    emitError(function.getLoc())
+        << "scope should be all or inputs, is '" << scope.getValue() << "'";
+    return signalPassFailure();
+  }
   RecomputeProblem problem(function);
   if (!problem.hasBackwardPass())
     return markAllAnalysesPreserved();
+  if (scope == "inputs") {
+    numCopies = problem.repeatInputCasts();
+    return;
+  }
   RecomputePlan today = problem.evaluateToday();
   std::optional<RecomputePlan> plan = choose(problem, today);
   if (!plan)

@@ -3,7 +3,7 @@
 // Three values that live one after the other: the second is written over the first, and a buffer that has died is used again.
 // CHECK-LABEL: func.func @chain
 // CHECK-SAME: nn.offset = 0 : i64
-// CHECK-SAME: nn.plan = {activations = 0 : i64, arena = 12288 : i64, constants = 0 : i64, inputs = 4096 : i64, lower_bound = 8192 : i64, state = 0 : i64, transient = 8192 : i64}
+// CHECK-SAME: nn.plan = {activations = 0 : i64, arena = 12288 : i64, constants = 0 : i64, inputs = 4096 : i64, lower_bound = 8192 : i64, state = 0 : i64, transient = 8192 : i64, weight_copies = 0 : i64}
 // CHECK: nn.kernel "pointwise"(%arg0) attributes {nn.offsets = array<i64: [[A:[0-9]+]]>}
 // CHECK: nn.kernel "shape"{{.*}}nn.offsets = array<i64: [[B:[0-9]+]]>
 // CHECK: nn.kernel "pointwise"{{.*}}nn.offsets = array<i64: [[B]]>

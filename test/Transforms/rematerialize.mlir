@@ -4,6 +4,25 @@
 // RUN: mpt-opt %s --mpt-rematerialize="budget=1KiB" 2>/dev/null | FileCheck %s --check-prefix=BUDGET
 // RUN: not mpt-opt %s --mpt-rematerialize="budget=1.5" 2>&1 | FileCheck %s --check-prefix=ABOVE
 // RUN: not mpt-opt %s --mpt-rematerialize="max-flops=0.5" 2>&1 | FileCheck %s --check-prefix=FLOPS
+// RUN: mpt-opt %s --mpt-rematerialize="scope=inputs" 2>&1 | FileCheck %s --check-prefix=INPUTS
+// RUN: not mpt-opt %s --mpt-rematerialize="scope=some" 2>&1 | FileCheck %s --check-prefix=SCOPE
+
+// SCOPE: error: scope should be all or inputs, is 'some'
+
+// Only the copy of the input is made again, in front of its first reader behind the loss; that of the parameter, which is cast
+// once per step, and one that only the backward pass reads stay.
+// INPUTS-NOT: {{remark|mp.rematerialized}}
+// INPUTS-LABEL: func.func @inputs(
+// INPUTS-SAME: %[[X:[a-z0-9]+]]: tensor<4x4xf32> {mp.name = "x"
+// INPUTS: %[[C:.*]] = mp.cast %[[X]] : tensor<4x4xf32> to tensor<4x4xf16>
+// INPUTS: %[[W:.*]] = mp.cast %{{.*}} : tensor<4x4xf32> to tensor<4x4xf16>
+// INPUTS: nn.matmul %[[C]], %[[W]]
+// INPUTS: mp.loss_seed
+// INPUTS-NOT: mp.cast %[[X]]
+// INPUTS: nn.matmul %{{.*}}, %[[W]] {transpose_rhs = true}
+// INPUTS-NEXT: %[[AGAIN:.*]] = mp.cast %[[X]] {mp.recomputed}
+// INPUTS-NEXT: nn.matmul %[[AGAIN]], %{{.*}} {transpose_lhs = true}
+// INPUTS-NOT: mp.recomputed
 
 // REMARK: remark: keeps 0.{{[0-9]*}} MiB for the backward pass instead of 0.{{[0-9]*}} MiB, at its peak 0.{{[0-9]*}} MiB instead of 0.{{[0-9]*}} MiB; 2 operations are repeated, 1.0{{[0-9]*}} times the flops
 
@@ -93,4 +112,23 @@ func.func @two_layers(%x: tensor<16x16xf32> {mp.name = "x", mp.role = #mp.role<i
   %11 = nn.matmul %x, %10 {transpose_lhs = true} : (tensor<16x16xf32>, tensor<16x1024xf32>) -> tensor<16x1024xf32>
   %12 = mp.gradient %11 of "v1" : tensor<16x1024xf32>
   return %l, %1, %5, %8, %12 : tensor<f32>, tensor<1024x16xf32>, tensor<16x1024xf32>, tensor<1024x16xf32>, tensor<16x1024xf32>
+}
+
+func.func @inputs(%x: tensor<4x4xf32> {mp.name = "x", mp.role = #mp.role<input>},
+                  %y: tensor<4x4xf32> {mp.name = "y", mp.role = #mp.role<label>},
+                  %w: tensor<4x4xf32> {mp.name = "w", mp.role = #mp.role<parameter>})
+    -> (tensor<f32> {mp.name = "loss", mp.role = #mp.role<loss>},
+        tensor<4x4xf32> {mp.name = "dx", mp.role = #mp.role<metric>},
+        tensor<4x4xf32> {mp.name = "w", mp.role = #mp.role<gradient>}) {
+  %0 = mp.cast %x : tensor<4x4xf32> to tensor<4x4xf16>
+  %1 = mp.cast %w : tensor<4x4xf32> to tensor<4x4xf16>
+  %2 = nn.matmul %0, %1 : (tensor<4x4xf16>, tensor<4x4xf16>) -> tensor<4x4xf32>
+  %3 = nn.mse_loss %2, %y : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<f32>
+  %4 = mp.loss_seed : tensor<f32>
+  %5 = nn.mse_loss_grad %4, %2, %y : (tensor<f32>, tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  %6 = mp.cast %5 : tensor<4x4xf32> to tensor<4x4xf16>
+  %7 = nn.matmul %6, %1 {transpose_rhs = true} : (tensor<4x4xf16>, tensor<4x4xf16>) -> tensor<4x4xf32>
+  %8 = nn.matmul %0, %6 {transpose_lhs = true} : (tensor<4x4xf16>, tensor<4x4xf16>) -> tensor<4x4xf32>
+  %9 = mp.gradient %8 of "w" : tensor<4x4xf32>
+  return %3, %7, %9 : tensor<f32>, tensor<4x4xf32>, tensor<4x4xf32>
 }

@@ -36,8 +36,9 @@ def PlanMemoryPass : Pass<"mpt-plan-memory", "::mlir::func::FuncOp"> {
 
     Results: `nn.offsets` on kernels (results, then scratch), `nn.offset` on constants and
     arguments, and on the function `nn.plan`: sizes in bytes (arena, state, inputs, constants,
-    transient), `lower_bound` (largest sum of live transient bytes) and `activations` (bytes made
-    up to the loss and read after it).
+    transient), `lower_bound` (largest sum of live transient bytes), `activations` (bytes made
+    up to the loss and read after it, of values that depend on the batch) and `weight_copies` (the same of
+    values made of parameters alone: their 16-bit copies).
   }];
   let options = [
     Option<"cpu", "mcpu", "std::string", "\"\"", "Processor (LLVM's name); the host by default">,

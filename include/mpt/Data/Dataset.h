@@ -74,6 +74,22 @@ public:
                    std::optional<int64_t> ignoreIndex,
                    std::string &error) const;
 
+  /// What a CTC loss reads: columns of labels [samples, labels], of the frames
+  /// that a sample has and of its labels, and the logits they belong to. An
+  /// empty name stands for full length.
+  struct Transcription {
+    std::string labels, logitLengths, labelLengths;
+    int64_t frames = 0, classes = 0; // of the logits
+    int64_t blank = 0;
+    bool zeroInfinity = false; // samples that no path can give are left out
+  };
+  /// Checks that lengths lie within the tensors, that the labels within them
+  /// are classes and not the blank, and that the frames of a sample suffice for
+  /// its labels with a blank between equal neighbours (without zeroInfinity its
+  /// loss would be infinite).
+  bool checkTranscription(const Transcription &transcription,
+                          std::string &error) const;
+
 private:
   bool add(std::string name, std::string file, std::optional<HostTensor> tensor,
            std::string &error);

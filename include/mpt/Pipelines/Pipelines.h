@@ -66,6 +66,11 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
       llvm::cl::desc("keep, or training: inference-mode batch norm becomes "
                      "training-mode"),
       llvm::cl::init("keep")};
+  Option<bool> fuseActivations{
+      *this, "fuse-activations",
+      llvm::cl::desc("make one operation of a gelu or silu that is spelled "
+                     "out"),
+      llvm::cl::init(true)};
   // The loss and the optimizer.
   Option<std::string> loss{
       *this, "loss", llvm::cl::desc("the loss, over output and label names")};
@@ -90,6 +95,10 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
   Option<int64_t> microBatches{*this, "micro-batches",
                                llvm::cl::desc("parts the batch is computed in"),
                                llvm::cl::init(1)};
+  Option<bool> keepOutputs{
+      *this, "keep-outputs",
+      llvm::cl::desc("keep the model's outputs as results of the step"),
+      llvm::cl::init(false)};
   // Loss scaling.
   Option<std::string> lossScale{*this, "loss-scale",
                                 llvm::cl::desc("dynamic, static, auto or off"),
@@ -142,7 +151,7 @@ struct TrainingOptions : mlir::PassPipelineOptions<TrainingOptions> {
                      "fraction of the peak without it")};
 };
 
-/// Phase: choose and repair the parameters, attach the loss.
+/// Phase: choose and repair the parameters, attach the loss, fuse activations.
 void addLossPhase(mlir::OpPassManager &manager, const TrainingOptions &options);
 /// Phase: append the gradients of the trained parameters, accumulated over
 /// micro-batches.
@@ -167,8 +176,8 @@ void addPrecisionPhase(mlir::OpPassManager &manager,
 void addTrainingPrecisionPhase(mlir::OpPassManager &manager,
                                const TrainingOptions &options);
 
-/// Phase: trade memory for arithmetic. The last one: it reads the precisions
-/// that were decided.
+/// Phase: trade memory for arithmetic; without `rematerialize` the copies of
+/// inputs alone. The last one: it reads the precisions that were decided.
 void addMemoryPhase(mlir::OpPassManager &manager,
                     const TrainingOptions &options);
 

@@ -95,6 +95,34 @@ def AttachLossPass : Pass<"mpt-attach-loss", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
 }
 
+def FuseActivationsPass : Pass<"mpt-fuse-activations", "::mlir::func::FuncOp"> {
+  let summary = "Make one operation of an activation that is spelled out";
+  let description = [{
+    Exporters write `gelu` and `silu` in elementary operations. Every step of them is a tensor that the
+    backward pass reads, and a power or an exponential among them stays FP32. What is equal to
+
+        x/2 (1 + erf(x/sqrt(2)))                             becomes  nn.gelu
+        x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))        becomes  nn.gelu {tanh}
+        x sigmoid(x)                                         becomes  nn.silu
+
+    whatever the order of products and sums: the expression is read as a polynomial in `x` and the
+    transcendental function. A coefficient may differ from the formula by what rounding to FP32 makes of
+    it (1e-6 relative). Values inside that are read elsewhere as well keep the expression as it is.
+
+    ```mlir
+    %1 = nn.mul %x, %c0       // 0.707107
+    %2 = nn.erf %1
+    %3 = nn.add %2, %c1       // 1.0                 ==>  %5 = nn.gelu %x
+    %4 = nn.mul %x, %3
+    %5 = nn.mul %4, %c2       // 0.5
+    ```
+  }];
+  let dependentDialects = ["::mpt::nn::NNDialect"];
+  let statistics = [
+    Statistic<"numFused", "activations-fused", "Expressions that became one operation">,
+  ];
+}
+
 def DifferentiatePass : Pass<"mpt-differentiate", "::mlir::ModuleOp"> {
   let summary = "Append the gradient of the loss for every trained parameter";
   let description = [{
@@ -216,6 +244,7 @@ def AttachOptimizerPass : Pass<"mpt-attach-optimizer", "::mlir::ModuleOp"> {
     Option<"groups", "param-groups", "std::string", "\"\"", "names:settings groups, separated by semicolons">,
     Option<"clipNorm", "clip-norm", "double", "0.0", "bound of the global gradient norm; 0: none">,
     Option<"ema", "ema", "double", "0.0", "decay of the moving average of the parameters; 0: none">,
+    Option<"keepOutputs", "keep-outputs", "bool", "true", "whether the outputs of the model stay results of the step">,
   ];
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
 }
@@ -474,6 +503,9 @@ def RematerializePass : Pass<"mpt-rematerialize", "::mlir::func::FuncOp"> {
     step would exceed `max-flops` times what they were; a remark says what was reached. Among the cuts
     tried, the one with the smallest peak counts, within the budget the one with the fewest flops.
 
+    With `scope=inputs` only the 16-bit copies of inputs are made again, whatever the memory: an input is there
+    in FP32 anyway, so that its copy need not live through the step.
+
     Run it last: canonicalization and CSE leave the copies alone, but there is nothing more to do. A
     function without a backward pass is left alone, and so is one in which the pass has run.
 
@@ -488,6 +520,7 @@ def RematerializePass : Pass<"mpt-rematerialize", "::mlir::func::FuncOp"> {
   }];
   let options = [
     Option<"budget", "budget", "std::string", "\"\"", "largest peak of live bytes, or a fraction of today's">,
+    Option<"scope", "scope", "std::string", "\"all\"", "all, or inputs: casts of inputs alone">,
     Option<"maxFlops", "max-flops", "double", "1.35", "bound of the flops of the step, relative to today's">,
   ];
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];

@@ -92,6 +92,45 @@ TEST_F(DatasetTest, IdxPairScalesBytes) {
                 "no array 'pixels'; it has 'images', 'labels'");
 }
 
+TEST_F(DatasetTest, Transcription) {
+  // Three frames of four classes; sample 1 is "2 2", which needs all of them.
+  save("labels.npy", tensorOf<int64_t>(DType::I64, {2, 2}, {1, 9, 2, 2}));
+  save("frames.npy", tensorOf<int32_t>(DType::I32, {2}, {1, 3}));
+  save("lengths.npy", tensorOf<int64_t>(DType::I64, {2}, {1, 2}));
+  Dataset dataset = openOrDie(directory.path);
+  std::string error;
+  const Dataset::Transcription good{"labels", "frames", "lengths", 3,
+                                    4,        0,        false};
+  EXPECT_TRUE(dataset.checkTranscription(good, error)) << error;
+  auto expectFault = [&](Dataset::Transcription bad, const char *fault) {
+    EXPECT_FALSE(dataset.checkTranscription(bad, error));
+    expectOneLine(error, directory / "labels.npy: ", fault);
+  };
+  Dataset::Transcription bad = good;
+  bad.classes = 2;
+  expectFault(bad, "sample 1 has the label 2 at 0, outside 0 to 1");
+  bad = good;
+  bad.blank = 1;
+  expectFault(bad, "sample 0 has the blank 1 as a label at 0");
+  bad = good;
+  bad.frames = 2;
+  expectFault(bad, "sample 1 has 3 frames by 'frames', outside 0 to 2");
+  bad = good;
+  bad.labelLengths = "frames";
+  expectFault(bad, "sample 1 has 3 labels by 'frames', outside 0 to 2");
+  bad = good;
+  bad.logitLengths = "lengths";
+  expectFault(bad, "sample 1 has 2 frames, too few for 2 labels with 1 equal");
+  bad.zeroInfinity = true;
+  EXPECT_TRUE(dataset.checkTranscription(bad, error)) << error;
+  // Without lengths the whole row counts.
+  bad = good;
+  bad.labelLengths.clear();
+  expectFault(bad, "sample 0 has the label 9 at 1, outside 0 to 3");
+  bad.labels = "text";
+  EXPECT_FALSE(dataset.checkTranscription(bad, error));
+}
+
 TEST_F(DatasetTest, FashionMNISTDirectory) {
   writeFile(directory / "train-images-idx3-ubyte", idxFile(8, {2, 1, 1}, "ab"));
   writeFile(directory / "train-labels-idx1-ubyte", idxFile(8, {2}, "cd"));

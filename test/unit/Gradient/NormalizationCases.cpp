@@ -89,4 +89,19 @@ void mpt::test::addNormalizationCases(std::vector<RuleCase> &cases) {
                            " : i64} : tensor<" + a.x + ">",
                        {{"%r", a.x}}});
   }
+  // Attention as exporters write it: rows that are masked completely, here the
+  // second, are zero, and so is their gradient.
+  cases.push_back(
+      {"softmax_guarded",
+       {{"2x3xf64", -2, 2}},
+       "%mask = nn.constant dense<[[0.0, 0xFFF0000000000000, 0.0], "
+       "[0xFFF0000000000000, 0xFFF0000000000000, 0xFFF0000000000000]]> : "
+       "tensor<2x3xf64>\n"
+       "  %zero = nn.constant dense<0.0> : tensor<f64>\n"
+       "  %m = nn.add %a0, %mask : tensor<2x3xf64>, tensor<2x3xf64>\n"
+       "  %y = nn.softmax %m {axis = 1 : i64} : tensor<2x3xf64>\n"
+       "  %n = nn.is_nan %y : tensor<2x3xf64>\n"
+       "  %r = nn.where %n, %zero, %y : tensor<2x3xi1>, tensor<f64>, "
+       "tensor<2x3xf64>",
+       {{"%r", "2x3xf64"}}});
 }

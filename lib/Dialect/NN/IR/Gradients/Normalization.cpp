@@ -1,6 +1,7 @@
 //===- Normalization.cpp - Derivatives of normalization and softmax -------===//
 
 #include "GradientRules.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mpt;
@@ -144,13 +145,49 @@ LogicalResult GroupNormOp::buildGradient(OpBuilder &builder, ValueRange grads,
   return success();
 }
 
+/// Whether `value` is a splat of zeros.
+static bool isZero(Value value) {
+  DenseElementsAttr elements;
+  return matchPattern(value, m_Constant(&elements)) && elements.isSplat() &&
+         isa<FloatType>(elements.getElementType()) &&
+         elements.getSplatValue<APFloat>().isZero();
+}
+
+/// `where(isnan(y), 0, y)` among the readers of the softmax y: exporters write
+/// attention so, for rows that are masked completely.
+static WhereOp findGuard(SoftmaxOp softmax) {
+  Value y = softmax.getResult();
+  for (Operation *user : y.getUsers()) {
+    auto guard = dyn_cast<WhereOp>(user);
+    auto test =
+        guard ? guard.getCondition().getDefiningOp<IsNaNOp>() : IsNaNOp();
+    if (test && test.getInput() == y && guard.getY() == y &&
+        guard.getType() == y.getType() && isZero(guard.getX()))
+      return guard;
+  }
+  return {};
+}
+
+// The derivative reads y. Where the model puts zeros for rows of NaN, it reads
+// what the model goes on with: equal in the other rows, a gradient of 0 instead
+// of NaN in those, and neither y nor the mask need be kept.
 LogicalResult SoftmaxOp::buildGradient(OpBuilder &builder, ValueRange grads,
                                        ArrayRef<bool> wanted,
                                        SmallVectorImpl<Value> &operandGrads) {
   operandGrads.assign(1, Value());
-  if (wanted[0] && grads[0])
-    operandGrads[0] = SoftmaxGradOp::create(builder, getLoc(), getType(),
-                                            grads[0], getResult(), getAxis());
+  if (!wanted[0] || !grads[0])
+    return success();
+  Value y = getResult(), dy = grads[0];
+  if (WhereOp guard = findGuard(*this)) {
+    y = guard.getResult();
+    // A row of zeros has the gradient 0 whatever arrives.
+    auto masked = dy.getDefiningOp<WhereOp>();
+    if (masked && masked.getCondition() == guard.getCondition() &&
+        isZero(masked.getX()) && masked.getType() == dy.getType())
+      dy = masked.getY();
+  }
+  operandGrads[0] =
+      SoftmaxGradOp::create(builder, getLoc(), getType(), dy, y, getAxis());
   return success();
 }
 
