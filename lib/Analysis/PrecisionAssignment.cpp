@@ -9,14 +9,22 @@ using namespace mpt;
 void PrecisionAssignment::findNeighbours() {
   std::vector<std::pair<uint32_t, uint32_t>> edges;
   edges.reserve(nodes.size());
-  for (uint32_t reader = 0; reader < nodes.size(); ++reader)
-    for (OpOperand &operand : nodes[reader].op->getOpOperands()) {
-      auto result = dyn_cast<OpResult>(operand.get());
-      if (!result || !isFlexibleOperand(operand) || !isFlexibleResult(result))
-        continue;
-      if (auto it = index.find(result.getOwner()); it != index.end())
-        edges.push_back({it->second, reader});
+  auto addEdge = [&](OpOperand &operand, uint32_t reader) {
+    uint32_t writer = writerOf(operand.get());
+    if (writer != PrecisionProblem::kNone && writer != reader)
+      edges.push_back({writer, reader});
+  };
+  for (uint32_t reader = 0; reader < nodes.size(); ++reader) {
+    const Node &node = nodes[reader];
+    if (node.chain != ~0u) {
+      for (OpOperand *operand : chains[node.chain].operands)
+        addEdge(*operand, reader);
+      continue;
     }
+    for (OpOperand &operand : node.op->getOpOperands())
+      if (isFlexibleOperand(operand))
+        addEdge(operand, reader);
+  }
   firstNeighbour.assign(nodes.size() + 1, 0);
   for (auto [producer, reader] : edges) {
     ++firstNeighbour[producer + 1];
@@ -82,12 +90,12 @@ void PrecisionAssignment::forEachDecision(
   for (uint32_t number = 0; number < nodes.size(); ++number) {
     const Node &node = nodes[number];
     auto interface = dyn_cast<PrecisionOpInterface>(node.op);
-    StringRef nature = interface ? interface.getPrecisionReason() : "";
+    StringRef nature = natureOf(node);
     reason.clear();
     llvm::raw_svector_ostream os(reason);
     switch (node.rule) {
     case Rule::Text:
-      os << texts.lookup(node.op);
+      os << texts.lookup(number);
       break;
     case Rule::Nature:
     case Rule::Contraction:
@@ -128,7 +136,7 @@ void PrecisionAssignment::forEachDecision(
       os << "slow: no low operation beside it";
       break;
     case Rule::Follows: {
-      auto text = texts.find(node.op);
+      auto text = texts.find(number);
       os << (text == texts.end() ? nature : StringRef(text->second));
       if (node.because != ~0u)
         os << " <- " << describeOperation(nodes[node.because].op);
@@ -144,6 +152,7 @@ void PrecisionAssignment::forEachDecision(
       os << "slow: not between operations on the allow list";
       break;
     }
-    visit({node.op, node.state == State::Low, lowTypeOf(node), reason.str()});
+    visit({node.op, node.state == State::Low, lowTypeOf(node), reason.str(),
+           node.chainOfOp});
   }
 }

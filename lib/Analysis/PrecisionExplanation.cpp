@@ -2,6 +2,7 @@
 
 #include "mpt/Analysis/PrecisionExplanation.h"
 
+#include "mpt/Analysis/CarriedValues.h"
 #include "mpt/Analysis/PrecisionAssignment.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Interfaces/WorkOpInterface.h"
@@ -78,11 +79,7 @@ public:
 
   PrecisionExplanation run() {
     explanation.function = function.getName().str();
-    for (Block &block : function.getFunctionBody())
-      for (Operation &op : block)
-        if (!op.hasTrait<OpTrait::ConstantLike>() &&
-            !op.hasTrait<OpTrait::IsTerminator>())
-          add(&op);
+    addRegion(function.getFunctionBody());
     for (uint32_t number = 0; number < operations.size(); ++number)
       resolveNeighbour(number);
     for (uint32_t number = 0; number < operations.size(); ++number)
@@ -92,7 +89,9 @@ public:
   }
 
 private:
+  void addRegion(Region &region);
   void add(Operation *op);
+  mp::DecisionAttr summarizeCarried(Operation *op);
   void resolveNeighbour(uint32_t number);
   void followChain(uint32_t number);
   void layOut();
@@ -105,6 +104,41 @@ private:
   llvm::DenseMap<Operation *, uint32_t> index;
 };
 } // namespace
+
+/// An operation with regions comes behind what is in them: that is what it
+/// reads.
+void Explainer::addRegion(Region &region) {
+  for (Block &block : region)
+    for (Operation &op : block) {
+      if (op.hasTrait<OpTrait::ConstantLike>() ||
+          op.hasTrait<OpTrait::IsTerminator>())
+        continue;
+      if (op.getNumRegions() != 0 && isa<RegionBranchOpInterface>(op))
+        for (Region &inner : op.getRegions())
+          addRegion(inner);
+      add(&op);
+    }
+}
+
+/// One decision for all that an operation carries: low if anything is, with the
+/// reason of the first value that is so.
+mp::DecisionAttr Explainer::summarizeCarried(Operation *op) {
+  SmallVector<mp::DecisionAttr> decisions = getCarriedDecisions(op);
+  llvm::erase(decisions, mp::DecisionAttr());
+  if (decisions.empty())
+    return {};
+  auto isLow = [](mp::DecisionAttr decision) { return decision.getLow(); };
+  auto first = llvm::find_if(decisions, isLow);
+  mp::DecisionAttr shown =
+      first == decisions.end() ? decisions.front() : *first;
+  size_t low = llvm::count_if(decisions, isLow);
+  if (low == 0 || low == decisions.size())
+    return shown;
+  return mp::DecisionAttr::get(
+      op->getContext(), shown.getType(), true,
+      std::to_string(low) + " of " + std::to_string(decisions.size()) +
+          " carried values: " + shown.getReason().str());
+}
 
 void Explainer::add(Operation *op) {
   uint32_t number = operations.size();
@@ -120,6 +154,8 @@ void Explainer::add(Operation *op) {
   StringRef neighbour;
   auto decision =
       op->getAttrOfType<mp::DecisionAttr>(mp::MPDialect::kDecisionAttrName);
+  if (mp::DecisionAttr carried = summarizeCarried(op))
+    decision = carried;
   if (decision) {
     StringRef own;
     std::tie(own, neighbour) = decision.getReason().split(" <- ");
@@ -141,13 +177,23 @@ void Explainer::add(Operation *op) {
   explanation.bytes += entry.bytes;
 
   llvm::SmallDenseSet<uint32_t, 8> seen;
+  auto addInput = [&](Value value) {
+    // What a region is given comes from in front of its operation, so that
+    // nothing is drawn in a circle.
+    auto it = index.find(value.getDefiningOp());
+    if (it == index.end() || !seen.insert(it->second).second)
+      return;
+    entry.inputs.push_back(it->second);
+    entry.layer = std::max(entry.layer, explanation.ops[it->second].layer + 1);
+  };
   for (Value operand : op->getOperands())
-    if (auto it = index.find(operand.getDefiningOp()); it != index.end())
-      if (seen.insert(it->second).second) {
-        entry.inputs.push_back(it->second);
-        entry.layer =
-            std::max(entry.layer, explanation.ops[it->second].layer + 1);
-      }
+    addInput(operand);
+  if (op->getNumRegions() != 0 && isa<RegionBranchOpInterface>(op))
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        if (!block.empty() && block.back().hasTrait<OpTrait::IsTerminator>())
+          for (Value operand : block.back().getOperands())
+            addInput(operand);
   explanation.ops.push_back(std::move(entry));
   neighbours.push_back(neighbour);
 }
@@ -169,21 +215,35 @@ void Explainer::resolveNeighbour(uint32_t number) {
   auto behindCast = [](Value value) {
     while (auto cast = value.getDefiningOp<mp::CastOp>())
       value = cast.getInput();
-    return value.getDefiningOp();
+    return getSourceOperation(value);
   };
   Operation *op = operations[number];
+  bool hasBranches =
+      op->getNumRegions() != 0 && isa<RegionBranchOpInterface>(op);
   for (Value operand : op->getOperands())
     if (Operation *producer = behindCast(operand);
         producer && matches(producer))
       return;
+  SmallVector<Value> given(op->getResults());
+  if (hasBranches)
+    for (Region &region : op->getRegions())
+      for (Block &block : region) {
+        llvm::append_range(given, block.getArguments());
+        if (!block.empty())
+          for (Value operand : block.back().getOperands())
+            if (Operation *producer = behindCast(operand);
+                producer && matches(producer))
+              return;
+      }
   // Values with very many users are not searched through.
   constexpr int kMostUsers = 64;
   int users = 0;
-  for (Value result : op->getResults())
+  for (Value result : given)
     for (Operation *user : result.getUsers()) {
       if (++users > kMostUsers)
         return;
-      if (matches(user))
+      if (matches(user) || (user->hasTrait<OpTrait::IsTerminator>() &&
+                            matches(user->getParentOp())))
         return;
       if (isa<mp::CastOp>(user))
         for (Operation *further : user->getUsers())

@@ -70,15 +70,12 @@ void PrecisionAssignment::addValue(PrecisionProblem &problem, Value value,
        (producer->hasTrait<OpTrait::ConstantLike>() || isMadeAnew(producer))))
     return;
   PrecisionProblem::Value description;
-  if (auto result = dyn_cast<OpResult>(value);
-      result && isFlexibleResult(result))
-    if (auto it = index.find(producer); it != index.end()) {
-      description.producer = it->second;
+  description.producer = writerOf(value);
+  if (description.producer != PrecisionProblem::kNone && producer)
+    if (auto interface = dyn_cast<PrecisionOpInterface>(producer))
       description.widenable =
           policy.widenResults &&
-          cast<PrecisionOpInterface>(producer).isResultWidenable(
-              result.getResultNumber());
-    }
+          interface.isResultWidenable(cast<OpResult>(value).getResultNumber());
 
   SmallVector<uint32_t, 16> readers;
   bool anyLow = description.producer != PrecisionProblem::kNone &&
@@ -88,12 +85,12 @@ void PrecisionAssignment::addValue(PrecisionProblem &problem, Value value,
     Operation *user = use.getOwner();
     if (isa<mp::CastOp>(user)) // takes what it gets
       continue;
-    auto it = index.find(user);
-    if (it != index.end() && isFlexibleOperand(use)) {
-      anyLow |= nodes[it->second].state != State::FP32;
+    uint32_t reader = readerOf(use);
+    if (reader != PrecisionProblem::kNone) {
+      anyLow |= nodes[reader].state != State::FP32;
       // Once, however many operands.
-      if (std::exchange(lastValue[it->second], number) != number)
-        readers.push_back(it->second);
+      if (std::exchange(lastValue[reader], number) != number)
+        readers.push_back(reader);
       continue;
     }
     if (!policy.keepIO && user->hasTrait<OpTrait::ReturnLike>() &&
@@ -107,12 +104,13 @@ void PrecisionAssignment::addValue(PrecisionProblem &problem, Value value,
   }
   if (!anyLow)
     return;
-  if (!producer)
+  if (!producer && description.producer == PrecisionProblem::kNone)
     description.producer = addArgument(problem, value);
   int64_t elements = countElements(value.getType());
-  description.cast = costs.ofCast(elements);
-  description.convert = costs.ofConversion(elements);
-  description.wide = costs.ofWidening(elements);
+  double weight = weightOf(value.getParentRegion());
+  description.cast = costs.ofCast(elements, weight);
+  description.convert = costs.ofConversion(elements, weight);
+  description.wide = costs.ofWidening(elements, weight);
   problem.addValue(description, readers.data(), readers.size());
 }
 
@@ -127,20 +125,27 @@ void PrecisionAssignment::cut() {
             ? Fixed::Low
             : Fixed::Free;
     FloatType low = lowTypeOf(node);
-    PrecisionProblem::Cost costFP32 = costs.ofOperation(node.op, f32);
+    // What is carried is handed over in place.
+    double weight =
+        node.chain != ~0u ? 0 : weightOf(node.op->getParentRegion());
+    PrecisionProblem::Cost costFP32 = costs.ofOperation(node.op, f32, weight);
     PrecisionProblem::Cost costLow =
-        state == Fixed::FP32 ? costFP32 : costs.ofOperation(node.op, low);
+        state == Fixed::FP32 ? costFP32
+                             : costs.ofOperation(node.op, low, weight);
     problem.addNode(state, costFP32, costLow, low != policy.low);
     totals.allFP32 += costFP32;
   }
   std::vector<uint32_t> lastValue(nodes.size(), PrecisionProblem::kNone);
-  for (Block &block : function.getFunctionBody()) {
-    for (Value argument : block.getArguments())
-      addValue(problem, argument, lastValue);
-    for (Operation &op : block)
-      for (Value result : op.getResults())
-        addValue(problem, result, lastValue);
-  }
+  walkControlFlow(
+      function.getFunctionBody(),
+      [&](Block &block) {
+        for (Value argument : block.getArguments())
+          addValue(problem, argument, lastValue);
+      },
+      [&](Operation *op) {
+        for (Value result : op->getResults())
+          addValue(problem, result, lastValue);
+      });
 
   PrecisionProblem::Solution solution = problem.solve();
   totals.cost = solution.cost;

@@ -22,8 +22,7 @@ void PrecisionAssignment::paint() {
                     : node.state == State::FP32 ? Deny
                                                 : None;
     if (node.state == State::Open)
-      clear[number] = cast<PrecisionOpInterface>(node.op).getPrecisionClass() ==
-                      PrecisionClass::Transparent;
+      clear[number] = classOf(node) == PrecisionClass::Transparent;
   }
   /// The nodes reached from `starts` through nodes that `enters` admits.
   auto reach = [&](auto isStart, int directions, auto enters) {

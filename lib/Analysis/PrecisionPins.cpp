@@ -36,16 +36,13 @@ void PrecisionAssignment::fix(Node &node, State state, Rule rule) {
 
 void PrecisionAssignment::fix(Node &node, State state, std::string text) {
   fix(node, state, Rule::Text);
-  texts[node.op] = std::move(text);
+  texts[numberOf(node)] = std::move(text);
 }
 
 void PrecisionAssignment::collect() {
-  for (Block &block : function.getFunctionBody())
-    for (Operation &op : block)
-      if (takesPrecision(&op)) {
-        index[&op] = nodes.size();
-        nodes.emplace_back().op = &op;
-      }
+  walkControlFlow(
+      function.getFunctionBody(), [](Block &) {},
+      [&](Operation *op) { collectOperation(op); });
   if (policy.lowBackward && policy.lowBackward != policy.low)
     markBackward();
   for (Node &node : nodes)
@@ -62,17 +59,20 @@ void PrecisionAssignment::markBackward() {
       pending.push_back(node.op->getResult(0));
   while (!pending.empty()) {
     Value value = pending.pop_back_val();
-    for (Operation *user : value.getUsers()) {
-      Node *node = find(user);
-      if (node ? std::exchange(node->backward, true) : !isa<mp::CastOp>(user))
+    for (OpOperand &use : value.getUses()) {
+      Node *node = findReader(use);
+      if (node ? std::exchange(node->backward, true)
+               : !isa<mp::CastOp>(use.getOwner()))
         continue;
-      llvm::append_range(pending, user->getResults());
+      llvm::append_range(pending, valuesBehind(use));
     }
   }
 }
 
 void PrecisionAssignment::fixByOwnNature(Node &node) {
   Operation *op = node.op;
+  if (node.chain != ~0u)
+    return fixChain(node);
   // What an earlier run decided and carried out is no longer open.
   auto earlier =
       op->getAttrOfType<mp::DecisionAttr>(mp::MPDialect::kDecisionAttrName);
@@ -104,7 +104,7 @@ void PrecisionAssignment::fixByOwnNature(Node &node) {
     return fix(node, State::FP32, Rule::OtherType);
   if (!narrows)
     return fix(node, State::FP32, Rule::Nature);
-  bool released = texts.contains(op); // by a demand
+  bool released = texts.contains(numberOf(node)); // by a demand
   if (!released && fixByFacts(node, interface, low))
     return;
   if (fixByConstants(node, low))
@@ -149,7 +149,7 @@ bool PrecisionAssignment::fixByDemand(Node &node, bool mayBeLow) {
     return mayBeLow;
   case PrecisionDemand::Follow:
     if (mayBeLow)
-      texts[op] = "the user lets '" + text + "' follow";
+      texts[numberOf(node)] = "the user lets '" + text + "' follow";
     return false;
   }
   return false;
@@ -172,7 +172,7 @@ bool PrecisionAssignment::fixByFacts(Node &node, PrecisionOpInterface op,
     return true;
   }
   if (unsafe)
-    texts[node.op] = "proved safe in 16 bits: " + fact.text;
+    texts[numberOf(node)] = "proved safe in 16 bits: " + fact.text;
   return false;
 }
 
@@ -216,42 +216,45 @@ bool PrecisionAssignment::fixByConstants(Node &node, FloatType low) {
 /// cast, and a row that is masked completely a NaN. So what reads it stays
 /// FP32, up to the first operation that sums (softmax).
 void PrecisionAssignment::fixReadersOfMasks() {
-  SmallVector<Operation *> pending;
+  SmallVector<Value> pending;
   for (Node &node : nodes)
     if (node.masks)
-      pending.push_back(node.op);
+      llvm::append_range(pending, node.op->getResults());
   while (!pending.empty()) {
-    Operation *op = pending.pop_back_val();
-    for (OpResult result : op->getResults()) {
-      if (!isFlexibleResult(result))
+    Value value = pending.pop_back_val();
+    if (writerOf(value) == PrecisionProblem::kNone)
+      continue;
+    for (OpOperand &use : value.getUses()) {
+      Node *node = findReader(use);
+      if (!node || node->state != State::Open)
         continue;
-      for (Operation *user : result.getUsers()) {
-        Node *node = find(user);
-        if (!node || node->state != State::Open)
-          continue;
-        fix(*node, State::FP32, Rule::ReadsMask);
-        if (!cast<PrecisionOpInterface>(user).getAccumulatorType())
-          pending.push_back(user);
-      }
+      fix(*node, State::FP32, Rule::ReadsMask);
+      auto interface = dyn_cast<PrecisionOpInterface>(node->op);
+      if (!interface || !interface.getAccumulatorType())
+        llvm::append_range(pending, valuesBehind(use));
     }
   }
 }
 
 /// Everything that depends on a finished gradient.
 void PrecisionAssignment::fixBehindGradients() {
-  SmallVector<Operation *> pending;
-  llvm::DenseSet<Operation *> seen;
+  SmallVector<Value> pending;
+  llvm::DenseSet<const void *> seen; // operations and nodes of chains
   for (Node &node : nodes)
     if (isa<mp::GradientOp, mp::UnscaleOp>(node.op) &&
         seen.insert(node.op).second)
-      pending.push_back(node.op);
+      llvm::append_range(pending, node.op->getResults());
   while (!pending.empty()) {
-    Operation *op = pending.pop_back_val();
-    for (Operation *user : op->getUsers()) {
-      if (!seen.insert(user).second)
+    Value value = pending.pop_back_val();
+    for (OpOperand &use : value.getUses()) {
+      Node *node = findReader(use);
+      const void *visited = use.getOwner();
+      if (node && node->chain != ~0u)
+        visited = node;
+      if (!seen.insert(visited).second)
         continue;
-      pending.push_back(user);
-      if (Node *node = find(user); node && !node->fixed)
+      llvm::append_range(pending, valuesBehind(use));
+      if (node && !node->fixed)
         fix(*node, State::FP32, Rule::BehindGradient);
     }
   }
@@ -273,20 +276,23 @@ void PrecisionAssignment::fixReadersOfTheSeed() {
       add(node.op->getResult(0));
   while (!pending.empty()) {
     Value value = pending.pop_back_val();
-    for (Operation *user : value.getUsers()) {
-      Node *node = find(user);
+    for (OpOperand &use : value.getUses()) {
+      Operation *user = use.getOwner();
+      Node *node = findReader(use);
       bool cast = isa<mp::CastOp>(user);
       if (!node && !cast)
         continue;
       // Not even where the user wants it low.
       if (node && node->state != State::FP32)
         fix(*node, State::FP32, Rule::ReadsScale);
-      bool onlySeeds = llvm::all_of(user->getOperands(), [&](Value operand) {
-        return !isFloatTensor(operand.getType()) || isConstant(operand) ||
-               seeds.contains(operand);
-      });
+      // What is carried may be the seed and nothing else.
+      bool onlySeeds = (node && node->chain != ~0u) ||
+                       llvm::all_of(user->getOperands(), [&](Value operand) {
+                         return !isFloatTensor(operand.getType()) ||
+                                isConstant(operand) || seeds.contains(operand);
+                       });
       if (onlySeeds)
-        for (Value result : user->getResults())
+        for (Value result : valuesBehind(use))
           add(result);
     }
   }
@@ -305,12 +311,14 @@ void PrecisionAssignment::fixLoss() {
         pending.push_back(value);
   }
   while (!pending.empty()) {
-    Operation *op = pending.pop_back_val().getDefiningOp();
-    Node *node = op ? find(op) : nullptr;
+    Node *node = findWriter(pending.pop_back_val());
     if (!node || node->state != State::Open)
       continue;
     fix(*node, State::FP32, Rule::ComputesLoss);
-    for (Value operand : op->getOperands())
-      pending.push_back(operand);
+    if (node->chain == ~0u)
+      llvm::append_range(pending, node->op->getOperands());
+    else
+      for (OpOperand *operand : chains[node->chain].operands)
+        pending.push_back(operand->get());
   }
 }

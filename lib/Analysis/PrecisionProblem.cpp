@@ -97,12 +97,13 @@ PrecisionProblem::costOfFlipping(const std::vector<bool> &low) const {
     bool producerReads = false;
     for (uint32_t i = 0; i < value.numReaders; ++i) {
       uint32_t reader = readers[value.firstReader + i];
-      producerReads |= reader == value.producer;
+      bool isProducer = reader == value.producer;
+      producerReads |= isProducer;
       Counts other = counts;
       uint32_t &lowReaders = other.low[nodes[reader].group];
       lowReaders += low[reader] ? -1 : 1;
       other.fp32 += low[reader] ? 1 : -1;
-      change[reader] += costOf(value, producerLow, other) - now;
+      change[reader] += costOf(value, producerLow != isProducer, other) - now;
     }
     if (value.producer != kNone && !producerReads)
       change[value.producer] += costOf(value, !producerLow, counts) - now;

@@ -35,6 +35,8 @@ bool mpt::takesPrecision(Operation *op) {
   if (isa<mp::CastOp>(op) || op->hasTrait<OpTrait::ConstantLike>() ||
       op->hasTrait<OpTrait::IsTerminator>())
     return false;
+  if (onlyCarriesFloats(op))
+    return false;
   return llvm::any_of(op->getOperandTypes(), isFloatTensor) ||
          llvm::any_of(op->getResultTypes(), isFloatTensor);
 }

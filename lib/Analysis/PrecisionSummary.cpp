@@ -2,6 +2,7 @@
 
 #include "mpt/Analysis/PrecisionSummary.h"
 
+#include "mpt/Analysis/CarriedValues.h"
 #include "mpt/Analysis/PrecisionAssignment.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 
@@ -19,6 +20,12 @@ static mp::DecisionAttr getDecision(Operation *op) {
   return op->getAttrOfType<mp::DecisionAttr>(mp::MPDialect::kDecisionAttrName);
 }
 
+static bool isAnyLow(ArrayRef<mp::DecisionAttr> decisions) {
+  return llvm::any_of(decisions, [](mp::DecisionAttr decision) {
+    return decision && decision.getLow();
+  });
+}
+
 PrecisionSummary mpt::summarizePrecision(FunctionOpInterface function) {
   PrecisionSummary summary;
   function.walk([&](Operation *op) {
@@ -30,16 +37,21 @@ PrecisionSummary mpt::summarizePrecision(FunctionOpInterface function) {
     }
     // An operation without a decision is as it came: FP32.
     auto decision = getDecision(op);
-    if (decision && decision.getLow())
+    SmallVector<mp::DecisionAttr> carried = getCarriedDecisions(op);
+    if (!carried.empty())
+      ++(isAnyLow(carried) ? summary.lowOps : summary.fp32Ops);
+    else if (decision && decision.getLow())
       ++summary.lowOps;
     else if (decision || (isa<PrecisionOpInterface>(op) &&
                           !op->hasTrait<OpTrait::ConstantLike>() &&
                           llvm::any_of(op->getResultTypes(), isFloatTensor)))
       ++summary.fp32Ops;
-    // The results of a region's operations are those of the operation around it
-    // or inside a kernel, where they are no tensors in memory.
-    if (op->getParentOp() != function.getOperation())
-      return;
+    // Inside of a kernel or of a linalg operation results are no tensors in
+    // memory; under control flow they are.
+    for (Operation *parent = op->getParentOp();
+         parent != function.getOperation(); parent = parent->getParentOp())
+      if (!isa<RegionBranchOpInterface>(parent))
+        return;
     for (Type type : op->getResultTypes())
       if (isFloatTensor(type)) {
         bool narrow = cast<ShapedType>(type).getElementTypeBitWidth() <= 16;
@@ -58,14 +70,20 @@ void mpt::printPrecision(FunctionOpInterface function, raw_ostream &os,
      << " bytes in 16 bits, " << summary.fp32Bytes << " bytes in FP32\n";
   if (!details)
     return;
-  function.walk([&](Operation *op) {
-    auto decision = getDecision(op);
-    if (!decision || op == function.getOperation())
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (op == function.getOperation())
       return;
-    os << "  " << op->getName();
-    if (StringRef name = getNodeName(op->getLoc()); !name.empty())
-      os << " '" << name << "'";
-    os << ": " << (decision.getLow() ? "low" : "fp32") << ": "
-       << decision.getReason() << '\n';
+    auto print = [&](mp::DecisionAttr decision, StringRef what) {
+      os << "  " << op->getName() << what;
+      if (StringRef name = getNodeName(op->getLoc()); !name.empty())
+        os << " '" << name << "'";
+      os << ": " << (decision.getLow() ? "low" : "fp32") << ": "
+         << decision.getReason() << '\n';
+    };
+    if (mp::DecisionAttr decision = getDecision(op))
+      print(decision, "");
+    for (auto [number, decision] : llvm::enumerate(getCarriedDecisions(op)))
+      if (decision)
+        print(decision, (", carried value " + Twine(number)).str());
   });
 }

@@ -58,14 +58,15 @@ static PrecisionCosts::Cost toUnits(double bytes) {
 }
 
 PrecisionCosts::Cost PrecisionCosts::ofTraffic(int bytesPerElement,
-                                               int64_t elements,
-                                               bool isCast) const {
+                                               int64_t elements, bool isCast,
+                                               double times) const {
   double bytes = static_cast<double>(bytesPerElement) * elements;
-  return toUnits(bytes + (isCast ? target.castOverhead * target.bandwidth : 0));
+  double overhead = isCast ? target.castOverhead * target.bandwidth : 0;
+  return toUnits((bytes + overhead) * times);
 }
 
-PrecisionCosts::Cost PrecisionCosts::ofOperation(Operation *op,
-                                                 FloatType type) const {
+PrecisionCosts::Cost PrecisionCosts::ofOperation(Operation *op, FloatType type,
+                                                 double times) const {
   auto work = dyn_cast<WorkOpInterface>(op);
   double bytes = 0, results = 0;
   auto add = [&](Type tensor, int64_t elements, bool flexible) {
@@ -91,5 +92,5 @@ PrecisionCosts::Cost PrecisionCosts::ofOperation(Operation *op,
   double flops = work ? work.getFlops() : results;
   // In bytes that could have been moved meanwhile.
   double arithmetic = flops / target.flopsOf(type) * target.bandwidth;
-  return toUnits(std::max(bytes, arithmetic));
+  return toUnits(std::max(bytes, arithmetic) * times);
 }

@@ -9,6 +9,8 @@
 #include "mpt/Analysis/TensorProfile.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 
+#include "llvm/ADT/MapVector.h"
+
 namespace mpt {
 #define GEN_PASS_DEF_ASSIGNPRECISIONPASS
 #include "mpt/Transforms/Passes.h.inc"
@@ -178,10 +180,12 @@ LogicalResult AssignPrecisionPass::initialize(MLIRContext *context) {
 /// Inputs that only low operations read, and outputs that low operations write,
 /// become low themselves.
 void AssignPrecisionPass::decideSignature(func::FuncOp function) {
-  auto isLow = [](Operation *op, Type type) {
-    auto decision =
-        op->getAttrOfType<DecisionAttr>(MPDialect::kDecisionAttrName);
-    return decision && decision.getLow() && decision.getType() == type;
+  CarriedDecisions carried(function);
+  auto isLow = [&](DecisionAttr decision) {
+    return decision && decision.getLow() && decision.getType() == policy.low;
+  };
+  auto decisionOf = [](Operation *op) {
+    return op->getAttrOfType<DecisionAttr>(MPDialect::kDecisionAttrName);
   };
   auto decision =
       DecisionAttr::get(&getContext(), policy.low, true,
@@ -194,7 +198,8 @@ void AssignPrecisionPass::decideSignature(func::FuncOp function) {
     bool low =
         !argument.use_empty() &&
         llvm::all_of(argument.getUses(), [&](OpOperand &use) {
-          return isLow(use.getOwner(), policy.low) && isFlexibleOperand(use);
+          return isLow(carried.lookup(use)) ||
+                 (isLow(decisionOf(use.getOwner())) && isFlexibleOperand(use));
         });
     if (low)
       function.setArgAttr(number, MPDialect::kDecisionAttrName, decision);
@@ -208,7 +213,8 @@ void AssignPrecisionPass::decideSignature(func::FuncOp function) {
     if (!result || !isF32Tensor(value.getType()) ||
         (role && *role != Role::Output))
       continue;
-    if (isLow(result.getOwner(), policy.low) && isFlexibleResult(result))
+    if (isLow(carried.lookup(value)) ||
+        (isLow(decisionOf(result.getOwner())) && isFlexibleResult(result)))
       function.setResultAttr(number, MPDialect::kDecisionAttrName, decision);
   }
 }
@@ -239,16 +245,25 @@ void AssignPrecisionPass::runOnOperation() {
   PrecisionAssignment assignment(function, policy);
   assignment.run();
   bool inserted = function->hasAttr(MPDialect::kCastsInsertedAttrName);
+  llvm::MapVector<Operation *, SmallVector<Attribute>> carried;
   assignment.forEachDecision(
       [&](const PrecisionAssignment::Decision &decision) {
         ++(decision.low ? numLow : numFP32);
+        bool isChain = decision.chain != PrecisionProblem::kNone;
         // The low type of an earlier run stands with its decision.
-        if (inserted && decision.op->hasAttr(MPDialect::kDecisionAttrName))
+        if (inserted &&
+            decision.op->hasAttr(isChain ? kCarriedAttrName
+                                         : MPDialect::kDecisionAttrName))
           return;
-        decision.op->setAttr(MPDialect::kDecisionAttrName,
-                             DecisionAttr::get(&getContext(), decision.type,
-                                               decision.low, decision.reason));
+        auto attribute = DecisionAttr::get(&getContext(), decision.type,
+                                           decision.low, decision.reason);
+        if (isChain)
+          carried[decision.op].push_back(attribute);
+        else
+          decision.op->setAttr(MPDialect::kDecisionAttrName, attribute);
       });
+  for (auto &[op, decisions] : carried)
+    op->setAttr(kCarriedAttrName, ArrayAttr::get(&getContext(), decisions));
   const PrecisionAssignment::Totals &totals = assignment.getTotals();
   costBytes += totals.cost / PrecisionCosts::kUnitsPerByte;
   costFP32Bytes += totals.allFP32 / PrecisionCosts::kUnitsPerByte;

@@ -2,6 +2,7 @@
 
 #include "mpt/Transforms/Passes.h"
 
+#include "mpt/Analysis/CarriedValues.h"
 #include "mpt/Analysis/PrecisionExplanation.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 
@@ -25,11 +26,14 @@ struct ExplainPrecisionPass
 } // namespace
 
 static bool isDecided(FunctionOpInterface function) {
-  for (Block &block : function.getFunctionBody())
-    for (Operation &op : block)
-      if (op.hasAttr(mp::MPDialect::kDecisionAttrName))
-        return true;
-  return false;
+  return function
+      ->walk([](Operation *op) {
+        return op->hasAttr(mp::MPDialect::kDecisionAttrName) ||
+                       op->hasAttr(kCarriedAttrName)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
 void ExplainPrecisionPass::runOnOperation() {

@@ -3,6 +3,7 @@
 #include "mpt/Transforms/Passes.h"
 
 #include "RetypeOperation.h"
+#include "mpt/Analysis/CarriedValues.h"
 #include "mpt/Analysis/FloatConstants.h"
 #include "mpt/Analysis/PrecisionAssignment.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
@@ -24,6 +25,7 @@ struct InsertCastsPass : mpt::impl::InsertCastsPassBase<InsertCastsPass> {
 
 private:
   FloatType wantedByUse(OpOperand &use);
+  void retypeCarried(Value value);
   bool mayStayWide(OpResult result);
   void retypeResults(func::FuncOp function);
   void retypeSignature(func::FuncOp function);
@@ -32,6 +34,7 @@ private:
 
   /// The values that were f32 before this pass, in program order.
   std::vector<Value> values;
+  std::optional<CarriedDecisions> carried;
   Operation *lastArgumentCast = nullptr;
 };
 } // namespace
@@ -48,6 +51,9 @@ static Type withElement(Type type, Type element) {
 /// The element type the user of an f32 value wants.
 FloatType InsertCastsPass::wantedByUse(OpOperand &use) {
   Operation *user = use.getOwner();
+  if (DecisionAttr decision = carried->lookup(use);
+      decision && decision.getLow())
+    return cast<FloatType>(decision.getType());
   if (DecisionAttr decision = getLowDecision(user);
       decision && isFlexibleOperand(use))
     return cast<FloatType>(decision.getType());
@@ -71,26 +77,37 @@ bool InsertCastsPass::mayStayWide(OpResult result) {
                       [&](OpOperand &use) { return wantedByUse(use).isF32(); });
 }
 
+void InsertCastsPass::retypeCarried(Value value) {
+  if (DecisionAttr decision = carried->lookup(value);
+      decision && decision.getLow())
+    value.setType(withElement(value.getType(), decision.getType()));
+}
+
 void InsertCastsPass::retypeResults(func::FuncOp function) {
-  for (Block &block : function.getBody()) {
-    for (BlockArgument argument : block.getArguments())
-      if (isF32Tensor(argument.getType()))
-        values.push_back(argument);
-    for (Operation &op : block) {
-      DecisionAttr decision = getLowDecision(&op);
-      for (OpResult result : op.getResults()) {
-        if (!isF32Tensor(result.getType()))
-          continue;
-        values.push_back(result);
-        if (!decision || !isFlexibleResult(result))
-          continue;
-        if (mayStayWide(result))
-          ++numWidened;
-        else
-          result.setType(withElement(result.getType(), decision.getType()));
-      }
-    }
-  }
+  walkControlFlow(
+      function.getBody(),
+      [&](Block &block) {
+        for (BlockArgument argument : block.getArguments())
+          if (isF32Tensor(argument.getType())) {
+            values.push_back(argument);
+            retypeCarried(argument);
+          }
+      },
+      [&](Operation *op) {
+        DecisionAttr decision = getLowDecision(op);
+        for (OpResult result : op->getResults()) {
+          if (!isF32Tensor(result.getType()))
+            continue;
+          values.push_back(result);
+          retypeCarried(result);
+          if (!decision || !isFlexibleResult(result))
+            continue;
+          if (mayStayWide(result))
+            ++numWidened;
+          else
+            result.setType(withElement(result.getType(), decision.getType()));
+        }
+      });
 }
 
 /// Types of inputs that mpt-assign-precision chose (keep-io=false).
@@ -198,16 +215,19 @@ void InsertCastsPass::runOnOperation() {
     return markAllAnalysesPreserved();
   std::vector<Operation *> lowOps;
   bool decided = false;
-  for (Block &block : function.getBody())
-    for (Operation &op : block) {
-      decided |= op.hasAttr(MPDialect::kDecisionAttrName);
-      if (getLowDecision(&op))
-        lowOps.push_back(&op);
-    }
+  walkControlFlow(
+      function.getBody(), [](Block &) {},
+      [&](Operation *op) {
+        decided |= op->hasAttr(MPDialect::kDecisionAttrName) ||
+                   op->hasAttr(kCarriedAttrName);
+        if (getLowDecision(op))
+          lowOps.push_back(op);
+      });
   if (!decided)
     return markAllAnalysesPreserved();
 
   values.clear();
+  carried.emplace(function);
   lastArgumentCast = nullptr;
   retypeResults(function);
   retypeSignature(function);

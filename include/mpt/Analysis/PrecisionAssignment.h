@@ -11,6 +11,7 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mpt/Analysis/CarriedValues.h"
 #include "mpt/Analysis/FloatConstants.h"
 #include "mpt/Analysis/PrecisionProblem.h"
 #include "mpt/Analysis/PrecisionTarget.h"
@@ -91,7 +92,8 @@ bool isF32Tensor(mlir::Type type);
 bool isFloatTensor(mlir::Type type);
 
 /// Does the operation get a decision? It computes on floating tensors, is no
-/// constant, no terminator and no cast of the compiler.
+/// constant, no terminator and no cast of the compiler. (What it only carries
+/// through its regions is decided by chain, see CarriedChain.)
 bool takesPrecision(mlir::Operation *op);
 
 /// Is an operation of class FP32 so because of overflow or underflow, and not
@@ -105,7 +107,8 @@ bool isFlexibleResult(mlir::OpResult result);
 
 //===----------------------------------------------------------------------===//
 
-/// One decision per operation that takes one.
+/// One decision per operation that takes one, and per chain of values that an
+/// operation carries through its regions.
 class PrecisionAssignment {
 public:
   PrecisionAssignment(mlir::FunctionOpInterface function,
@@ -117,12 +120,15 @@ public:
     bool low;
     mlir::FloatType type; // the low type the operation has or would have
     llvm::StringRef reason;
+    /// Which of the operation's carried chains, or none: the operation itself.
+    uint32_t chain = PrecisionProblem::kNone;
   };
 
   /// Decides; linear in the size of the function but for the minimum cut, which
   /// is so in practice.
   void run();
-  /// Calls `visit` with every decision, in the order of the program.
+  /// Calls `visit` with every decision, in the order of the program: an
+  /// operation, its chains, what is in its regions.
   void forEachDecision(llvm::function_ref<void(const Decision &)> visit);
 
   struct Totals {
@@ -162,12 +168,36 @@ private:
     bool masks = false;     // has a constant beyond every range, like -3.4e38
     bool backward = false;  // computed from the loss's seed
     uint32_t because = ~0u; // the neighbour that decided
+    /// Carried values: the number in `chains`, and among those of `op`.
+    uint32_t chain = ~0u, chainOfOp = ~0u;
   };
 
   Node *find(mlir::Operation *op);
+  uint32_t numberOf(const Node &node) const { return &node - nodes.data(); }
   mlir::FloatType lowTypeOf(const Node &node) const;
   void fix(Node &node, State state, Rule rule);
   void fix(Node &node, State state, std::string text);
+
+  // PrecisionRegions.cpp
+  void collectOperation(mlir::Operation *op);
+  void weighRegions(mlir::Operation *op);
+  void fixChain(Node &node);
+  /// The node that reads the use / writes the value in its own precision, or
+  /// kNone.
+  uint32_t readerOf(mlir::OpOperand &use) const;
+  uint32_t writerOf(mlir::Value value) const;
+  /// The node of the use, even if the use is pinned; or null.
+  Node *findReader(mlir::OpOperand &use);
+  /// The node of what gives the value, even if it is pinned; or null.
+  Node *findWriter(mlir::Value value);
+  /// What depends on a use: the chain's values, or its owner's results.
+  mlir::ValueRange valuesBehind(mlir::OpOperand &use) const;
+  PrecisionClass classOf(const Node &node) const;
+  llvm::StringRef natureOf(const Node &node) const;
+  double weightOf(mlir::Region *region) const {
+    return weights.empty() ? 1 : weightOfNested(region);
+  }
+  double weightOfNested(mlir::Region *region) const;
 
   // PrecisionPins.cpp
   void collect();
@@ -209,8 +239,15 @@ private:
   llvm::DenseMap<mlir::Operation *, uint32_t> index;
   std::vector<uint32_t> firstNeighbour; // per node, and the end
   std::vector<Neighbour> neighbours;
-  /// Reasons that are not made of a rule alone.
-  llvm::DenseMap<mlir::Operation *, std::string> texts;
+  /// Carried values of operations with regions, and their nodes by use and by
+  /// value.
+  std::vector<CarriedChain> chains;
+  llvm::DenseMap<mlir::OpOperand *, uint32_t> chainOfUse;
+  llvm::DenseMap<mlir::Value, uint32_t> chainOfValue;
+  /// How often regions run per run of the function; 1 if not here.
+  llvm::DenseMap<mlir::Region *, double> weights;
+  /// Reasons that are not made of a rule alone, by node.
+  llvm::DenseMap<uint32_t, std::string> texts;
   /// What FP32 operations would cost more in the low type, alone.
   std::vector<PrecisionProblem::Cost> flips;
   /// Constants that have been looked into: each is read once per low type.

@@ -46,21 +46,27 @@ public:
 
   explicit PrecisionCosts(const PrecisionTarget &target) : target(target) {}
 
+  // `times` is how often it happens.
+
   /// Running the operation with its flexible operands and results in `type`.
-  Cost ofOperation(mlir::Operation *op, mlir::FloatType type) const;
+  Cost ofOperation(mlir::Operation *op, mlir::FloatType type,
+                   double times = 1) const;
   /// A cast of a value of this many elements between FP32 and 16 bits.
-  Cost ofCast(int64_t elements) const { return ofTraffic(6, elements, true); }
+  Cost ofCast(int64_t elements, double times = 1) const {
+    return ofTraffic(6, elements, true, times);
+  }
   /// A cast between two 16-bit types.
-  Cost ofConversion(int64_t elements) const {
-    return ofTraffic(4, elements, true);
+  Cost ofConversion(int64_t elements, double times = 1) const {
+    return ofTraffic(4, elements, true, times);
   }
   /// Writing FP32 instead of 16 bits.
-  Cost ofWidening(int64_t elements) const {
-    return ofTraffic(2, elements, false);
+  Cost ofWidening(int64_t elements, double times = 1) const {
+    return ofTraffic(2, elements, false, times);
   }
 
 private:
-  Cost ofTraffic(int bytesPerElement, int64_t elements, bool isCast) const;
+  Cost ofTraffic(int bytesPerElement, int64_t elements, bool isCast,
+                 double times) const;
 
   PrecisionTarget target;
 };

@@ -76,6 +76,22 @@ TEST(PrecisionProblem, CutIsTheExhaustiveOptimumWithTwoLowTypes) {
   }
 }
 
+/// Carried values are read and written by one node, before and behind it.
+TEST(PrecisionProblem, CutIsTheExhaustiveOptimumAroundLoops) {
+  std::mt19937 random(5);
+  for (int i = 0; i < 4000; ++i) {
+    RandomProblemOptions options;
+    options.nodes = 1 + i % 11;
+    options.loops = true;
+    options.twoGroups = i % 4 == 0;
+    options.maxCost = i % 3 == 0 ? 3 : 20;
+    SCOPED_TRACE(i);
+    expectOptimal(makeRandomProblem(random, options));
+    if (HasFailure())
+      return;
+  }
+}
+
 /// All-FP32 is an assignment where nothing is fixed low.
 TEST(PrecisionProblem, NeverAboveAllFP32) {
   std::mt19937 random(3);
@@ -97,6 +113,7 @@ TEST(PrecisionProblem, CostOfFlippingIsTheDifference) {
     RandomProblemOptions options;
     options.nodes = 60;
     options.twoGroups = i % 2;
+    options.loops = i % 4 >= 2;
     PrecisionProblem problem = makeRandomProblem(random, options);
     PrecisionProblem::Solution solution = problem.solve();
     std::vector<Cost> changes = problem.costOfFlipping(solution.low);

@@ -16,9 +16,11 @@ struct RandomProblemOptions {
   bool twoGroups = false; // some nodes have another low type
   int maxCost = 20;
   double fixed = 0.3; // share of nodes whose state is fixed
+  bool loops = false; // nodes may read what later nodes write, or they do
 };
 
-/// Nodes in the order of a program: values are read by later nodes only.
+/// Nodes in the order of a program: values are read by later nodes only, but
+/// for `loops`.
 inline PrecisionProblem makeRandomProblem(std::mt19937 &random,
                                           const RandomProblemOptions &options) {
   using State = PrecisionProblem::State;
@@ -56,7 +58,7 @@ inline PrecisionProblem makeRandomProblem(std::mt19937 &random,
     addValue(PrecisionProblem::kNone, upTo(options.nodes - 1));
   for (uint32_t i = 0; i < options.nodes; ++i)
     for (int results = 1 + chance(0.2); results > 0; --results)
-      addValue(i, i + 1);
+      addValue(i, options.loops ? upTo(i) : i + 1);
   return problem;
 }
 
