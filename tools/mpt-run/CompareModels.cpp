@@ -2,6 +2,8 @@
 
 #include "CompareModels.h"
 
+#include "mlir/IR/Diagnostics.h"
+#include "mpt/Analysis/LossScalePowers.h"
 #include "mpt/Analysis/PrecisionAssignment.h"
 #include "mpt/Analysis/TensorProfile.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
@@ -106,24 +108,86 @@ static StringRef getGradientOf(Operation *op) {
   return {};
 }
 
-/// What is compared of the tensors between: the operations of the network. The
-/// backward graph of a scaled step is the scale times that of another.
+/// What is compared of the tensors between: the operations of the network.
 static bool isCompared(Operation *op) {
   return !isa<mp::MPDialect>(op->getDialect()) &&
          !op->hasTrait<OpTrait::ConstantLike>();
 }
 
+namespace {
+/// The tensors of a model by name, and what loss scaling multiplied them by: a
+/// backward graph is compared with that of a step with another scale.
+class NamedTensors {
+public:
+  NamedTensors(Model &model, ArrayRef<reference::Tensor> arguments)
+      : names(nameTensors(model.function)),
+        backward(findBackward(model.function)), powers(model.function) {
+    Value argument = getLossScaleArgument(model.function);
+    if (argument)
+      scale = arguments[cast<BlockArgument>(argument).getArgNumber()].floats[0];
+    // mpt-verify-loss-scaling is who reports the mistakes of a step.
+    ScopedDiagnosticHandler silence(model.function.getContext(),
+                                    [](Diagnostic &) { return success(); });
+    arePowersKnown = succeeded(powers.run());
+  }
+
+  /// Empty: the tensor cannot be compared with another's.
+  StringRef getName(Value value) const {
+    auto name = names.find(value);
+    if (name == names.end() || (isBackward(value) && !arePowersKnown))
+      return {};
+    return name->second;
+  }
+  bool isBackward(Value value) const { return backward.contains(value); }
+
+  /// The elements as they would be without loss scaling.
+  std::vector<double> unscale(Value value,
+                              const reference::Tensor &tensor) const {
+    std::vector<double> elements(tensor.floats.begin(), tensor.floats.end());
+    const ScalePower power = powers.lookup(value);
+    if (!power.fits(0)) {
+      const double factor = std::pow(scale, -static_cast<double>(power.get()));
+      for (double &element : elements)
+        element *= factor;
+    }
+    return elements;
+  }
+
+private:
+  llvm::DenseMap<Value, std::string> names;
+  llvm::DenseSet<Value> backward;
+  LossScalePowers powers;
+  double scale = 1;
+  bool arePowersKnown = false;
+};
+
+/// The root mean square of the norms of some tensors.
+class MeanNorm {
+public:
+  void add(ArrayRef<double> elements) {
+    ++tensors;
+    for (double element : elements)
+      squares += std::isfinite(element) ? element * element : 0;
+  }
+  double get() const {
+    return tensors == 0 ? 0 : std::sqrt(squares / static_cast<double>(tensors));
+  }
+
+private:
+  double squares = 0;
+  int64_t tensors = 0;
+};
+} // namespace
+
 std::optional<ReferenceRun> ReferenceRun::make(Model &model,
                                                const Inputs &inputs, bool f64) {
-  ReferenceRun run;
-  const llvm::DenseMap<Value, std::string> valueNames =
-      nameTensors(model.function);
-  const llvm::DenseSet<Value> backward = findBackward(model.function);
   FailureOr<std::vector<reference::Tensor>> arguments =
       makeArguments(model, inputs, f64);
   if (failed(arguments))
     return std::nullopt;
-  double squares = 0;
+  ReferenceRun run;
+  const NamedTensors named(model, *arguments);
+  MeanNorm gradientNorm, backwardNorm;
   reference::Options options;
   options.f64 = f64;
   options.observer = [&](Operation *op, ArrayRef<reference::Tensor> results) {
@@ -131,22 +195,23 @@ std::optional<ReferenceRun> ReferenceRun::make(Model &model,
     if (gradient.empty() && !isCompared(op))
       return success();
     for (auto [value, tensor] : llvm::zip_equal(op->getResults(), results)) {
-      auto name = valueNames.find(value);
-      if (!tensor.isFloat() || name == valueNames.end() ||
-          (gradient.empty() && backward.contains(value)))
+      StringRef name = named.getName(value);
+      if (!tensor.isFloat() || name.empty())
         continue;
+      const std::vector<double> elements = named.unscale(value, tensor);
       Entry entry{0,
                   {tensor.shape.begin(), tensor.shape.end()},
-                  {tensor.floats.begin(), tensor.floats.end()}};
+                  {elements.begin(), elements.end()}};
       if (!gradient.empty()) {
-        for (double element : tensor.floats)
-          squares += element * element;
+        gradientNorm.add(elements);
         run.gradients[gradient] = std::move(entry);
         continue;
       }
+      if (named.isBackward(value))
+        backwardNorm.add(elements);
       entry.order = run.names.size();
-      run.names.push_back(name->second);
-      run.tensors[name->second] = std::move(entry);
+      run.names.push_back(name.str());
+      run.tensors[name] = std::move(entry);
     }
     return success();
   };
@@ -154,9 +219,8 @@ std::optional<ReferenceRun> ReferenceRun::make(Model &model,
       runReference(model, *arguments, options);
   if (failed(results))
     return std::nullopt;
-  if (!run.gradients.empty())
-    run.gradientNorm =
-        std::sqrt(squares / static_cast<double>(run.gradients.size()));
+  run.gradientNorm = gradientNorm.get();
+  run.backwardNorm = backwardNorm.get();
   for (unsigned i = 0; i < results->size(); ++i) {
     std::optional<mp::Role> role = mp::getResultRole(model.function, i);
     // State behind a step follows from the gradients.
@@ -170,18 +234,16 @@ std::optional<ReferenceRun> ReferenceRun::make(Model &model,
 
 std::optional<ReferenceRun::Errors>
 ReferenceRun::compare(Model &model, const Inputs &inputs) const {
-  const llvm::DenseMap<Value, std::string> valueNames =
-      nameTensors(model.function);
-  const llvm::DenseSet<Value> backward = findBackward(model.function);
   FailureOr<std::vector<reference::Tensor>> arguments =
       makeArguments(model, inputs, /*f64=*/false);
   if (failed(arguments))
     return std::nullopt;
   Errors errors;
+  const NamedTensors named(model, *arguments);
   std::vector<std::optional<TensorError>> byOrder(names.size());
-  // The yardstick for gradients: one that is zero in exact arithmetic must not
-  // count.
-  const double floor = 1e-3 * gradientNorm;
+  // The yardstick for gradients and what leads to them: one that is zero in
+  // exact arithmetic must not count.
+  constexpr double kFloor = 1e-3;
   reference::Options options;
   options.observer = [&](Operation *op, ArrayRef<reference::Tensor> results) {
     if (StringRef name = getGradientOf(op); !name.empty()) {
@@ -190,22 +252,23 @@ ReferenceRun::compare(Model &model, const Inputs &inputs) const {
           entry->second.values.size() == results[0].floats.size())
         errors.gradients.push_back(measure<float>(
             ("gradient of '" + name + "'").str(), results[0].shape,
-            results[0].floats, entry->second.values, floor));
+            results[0].floats, entry->second.values, kFloor * gradientNorm));
       return success();
     }
     if (!isCompared(op))
       return success();
     for (auto [value, tensor] : llvm::zip_equal(op->getResults(), results)) {
-      auto name = valueNames.find(value);
-      if (!tensor.isFloat() || name == valueNames.end() ||
-          backward.contains(value))
+      StringRef name = named.getName(value);
+      if (!tensor.isFloat() || name.empty())
         continue;
-      auto entry = tensors.find(name->second);
+      auto entry = tensors.find(name);
       if (entry == tensors.end() || ArrayRef<int64_t>(entry->second.shape) !=
                                         ArrayRef<int64_t>(tensor.shape))
         continue;
-      byOrder[entry->second.order] = measure<float>(
-          name->second, tensor.shape, tensor.floats, entry->second.values);
+      byOrder[entry->second.order] =
+          measure<float>(name.str(), tensor.shape, named.unscale(value, tensor),
+                         entry->second.values,
+                         named.isBackward(value) ? kFloor * backwardNorm : 0);
     }
     return success();
   };

@@ -22,7 +22,8 @@ struct TensorError {
 };
 
 /// The tensors of a run that others are compared with, in the order they were
-/// computed. Gradients are known by their parameter, whatever marks them.
+/// computed. Gradients are known by their parameter, whatever marks them;
+/// tensors of the backward graph are what they would be without loss scaling.
 class ReferenceRun {
 public:
   /// Runs the model in the interpreter; in double where `f64`. What it returns
@@ -52,7 +53,9 @@ private:
   llvm::StringMap<Entry> tensors, gradients;
   std::vector<std::string> names;
   std::vector<std::pair<std::string, data::HostTensor>> outputs;
-  double gradientNorm = 0; // root mean square of the gradients' norms
+  // Root mean squares of the norms of the gradients and of the tensors of the
+  // backward graph.
+  double gradientNorm = 0, backwardNorm = 0;
 };
 
 struct CompareOptions {
