@@ -47,11 +47,12 @@ static DenseElementsAttr normalize(DenseElementsAttr mask, int64_t axis) {
                  : DenseElementsAttr();
 }
 
-/// Rewrites the mask that is added to the softmax's operand, if there is one.
-static void normalizeMaskOf(nn::SoftmaxOp softmax) {
+/// Rewrites the mask that is added to the softmax's operand; false if there is
+/// none.
+static bool normalizeMaskOf(nn::SoftmaxOp softmax) {
   auto add = softmax.getInput().getDefiningOp<nn::AddOp>();
   if (!add || !add->hasOneUse())
-    return;
+    return false;
   int64_t rank = cast<RankedTensorType>(add.getType()).getRank();
   int64_t axis = softmax.getAxis();
   for (OpOperand &operand : add->getOpOperands()) {
@@ -74,15 +75,20 @@ static void normalizeMaskOf(nn::SoftmaxOp softmax) {
     operand.set(nn::ConstantOp::create(builder, constant.getLoc(), normalized));
     if (constant->use_empty())
       constant->erase();
-    return;
+    return true;
   }
+  return false;
 }
 
 namespace {
 struct NormalizeMasksPass
     : mpt::impl::NormalizeMasksPassBase<NormalizeMasksPass> {
   void runOnOperation() override {
-    getOperation().walk([](nn::SoftmaxOp op) { normalizeMaskOf(op); });
+    bool changed = false;
+    getOperation().walk(
+        [&](nn::SoftmaxOp op) { changed |= normalizeMaskOf(op); });
+    if (!changed)
+      markAllAnalysesPreserved(); // and no verifier runs
   }
 };
 } // namespace

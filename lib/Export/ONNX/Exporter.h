@@ -11,6 +11,8 @@
 #include "onnx/onnx_pb.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <google/protobuf/arena.h>
+
 #include <map>
 
 namespace mpt::exporter {
@@ -103,7 +105,10 @@ private:
 
   mlir::ModuleOp module;
   mlir::func::FuncOp function;
-  onnx::ModelProto model;
+  /// Holds the messages of `model`: a large graph has a million.
+  google::protobuf::Arena arena;
+  onnx::ModelProto &model =
+      *google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);
   onnx::GraphProto *graph = nullptr;
   int64_t opset = 0;
   mlir::Operation *current = nullptr;

@@ -8,6 +8,8 @@
 #include "mpt/Data/FileIO.h"
 #include "onnx/onnx_pb.h"
 
+#include <google/protobuf/arena.h>
+
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,11 +27,15 @@ struct FileRange {
 /// 64 bytes and more is replaced by a reference in the form of external data
 /// whose location is empty (the model file itself).
 class ModelFile {
+  /// Holds the messages of `model`: a large graph has a million.
+  google::protobuf::Arena arena;
+
 public:
   /// Reads the file; false and one line in `error` if that fails.
   bool read(const std::string &path, std::string &error);
 
-  onnx::ModelProto model;
+  onnx::ModelProto &model =
+      *google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);
   std::string path;
 
   /// Where the bytes of a tensor with external data lie. Checks that the file
