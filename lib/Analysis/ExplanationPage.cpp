@@ -48,7 +48,8 @@ function open(index) {
     row.forEach((i, place) => { ops[i].x = (place - (row.length - 1) / 2) * DX; ops[i].y = ops[i].layer * DY; });
   const t = fn.totals, mib = b => (b / 1048576).toFixed(2) + " MiB";
   $("totals").textContent = `${t.low_ops} low, ${t.fp32_ops} FP32, ${t.casts} casts (${mib(t.cast_bytes)}); ` +
-    `results ${mib(t.fp32_bytes)} in FP32, ${mib(t.bytes)} as decided`;
+    `results ${mib(t.fp32_bytes)} in FP32, ${mib(t.bytes)} as decided; ` +
+    `error expected ${t.expected_error.toExponential(1)}, at most ${t.error_tolerance.toExponential(1)}`;
   view = { x: 0, y: Math.max(0, canvas.clientHeight / 2 - H), scale: 1 };
   selected = -1; search(); show(ops.length ? 0 : -1, false);
 }

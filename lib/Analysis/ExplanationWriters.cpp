@@ -2,6 +2,7 @@
 
 #include "mpt/Analysis/PrecisionExplanation.h"
 
+#include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -18,7 +19,10 @@ void mpt::writeText(ArrayRef<PrecisionExplanation> functions, raw_ostream &os) {
        << function.fp32Ops << " ops FP32, " << function.casts
        << " casts that move " << function.castBytes
        << " bytes; floating results: " << function.fp32Bytes
-       << " bytes in FP32, " << function.bytes << " bytes as decided\n";
+       << " bytes in FP32, " << function.bytes
+       << " bytes as decided; expected error of the results: "
+       << llvm::format("%.1e", function.expectedError) << ", at most "
+       << llvm::format("%.1e", function.errorTolerance) << '\n';
     for (const PrecisionExplanation::Op &op : function.ops) {
       if (op.reason.empty())
         continue;
@@ -49,6 +53,8 @@ void mpt::writeJSON(ArrayRef<PrecisionExplanation> functions, raw_ostream &os) {
           json.attribute("cast_bytes", function.castBytes);
           json.attribute("fp32_bytes", function.fp32Bytes);
           json.attribute("bytes", function.bytes);
+          json.attribute("expected_error", function.expectedError);
+          json.attribute("error_tolerance", function.errorTolerance);
         });
         json.attributeArray("ops", [&] {
           for (const PrecisionExplanation::Op &op : function.ops)
@@ -73,6 +79,8 @@ void mpt::writeJSON(ArrayRef<PrecisionExplanation> functions, raw_ostream &os) {
               numbers("inputs", op.inputs);
               json.attribute("fp32_bytes", op.fp32Bytes);
               json.attribute("bytes", op.bytes);
+              if (op.error > 0)
+                json.attribute("error", op.error);
               json.attribute("layer", op.layer);
               json.attribute("place", op.place);
             });

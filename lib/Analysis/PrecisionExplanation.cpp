@@ -4,6 +4,7 @@
 
 #include "mpt/Analysis/CarriedValues.h"
 #include "mpt/Analysis/PrecisionAssignment.h"
+#include "mpt/Analysis/RoundingErrors.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Interfaces/WorkOpInterface.h"
 
@@ -75,10 +76,13 @@ namespace {
 /// Builds the explanation of a function.
 class Explainer {
 public:
-  explicit Explainer(FunctionOpInterface function) : function(function) {}
+  explicit Explainer(FunctionOpInterface function)
+      : function(function), errors(function) {}
 
   PrecisionExplanation run() {
     explanation.function = function.getName().str();
+    explanation.expectedError = errors.getExpected();
+    explanation.errorTolerance = errors.getTolerance();
     addRegion(function.getFunctionBody());
     for (uint32_t number = 0; number < operations.size(); ++number)
       resolveNeighbour(number);
@@ -97,6 +101,7 @@ private:
   void layOut();
 
   FunctionOpInterface function;
+  RoundingErrors errors;
   PrecisionExplanation explanation;
   std::vector<Operation *> operations;
   std::vector<StringRef> neighbours; // as reasons name them
@@ -151,6 +156,8 @@ void Explainer::add(Operation *op) {
     entry.fp32Bytes += countBytes(type, /*asF32=*/true);
     entry.bytes += countBytes(type, /*asF32=*/false);
   }
+  for (Value result : op->getResults())
+    entry.error = std::max(entry.error, errors.lookup(result));
   StringRef neighbour;
   auto decision =
       op->getAttrOfType<mp::DecisionAttr>(mp::MPDialect::kDecisionAttrName);

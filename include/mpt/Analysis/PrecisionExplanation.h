@@ -32,6 +32,7 @@ struct PrecisionExplanation {
     std::vector<uint32_t> inputs;  // operations whose results are read
     int64_t fp32Bytes = 0;         // of the results, were they all FP32
     int64_t bytes = 0;             // of the results as they are
+    double error = 0;              // expected of the results, relative
     uint32_t layer = 0, place = 0; // in a drawing: row, and place in the row
   };
 
@@ -40,6 +41,9 @@ struct PrecisionExplanation {
   int64_t lowOps = 0, fp32Ops = 0;
   int64_t casts = 0, castBytes = 0; // read and written by casts
   int64_t fp32Bytes = 0, bytes = 0; // of all floating results
+  /// Of what the function returns, by RoundingErrors: the relative error that
+  /// 16-bit storage is expected to bring, and what a run may show.
+  double expectedError = 0, errorTolerance = 0;
 };
 
 /// "f32", "f16", "bf16", "cast", "other".

@@ -4,6 +4,7 @@
 
 #include "Common.h"
 #include "Ranges/RangeRules.h"
+#include "Rounding.h"
 #include "Work.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -48,6 +49,7 @@ void NNDialect::initialize() {
   attachReductionRanges(getContext());
   attachShapeRanges(getContext());
   attachTrainingRanges(getContext());
+  attachRoundingModels(*getContext());
   attachWorkModels(*getContext());
 }
 
