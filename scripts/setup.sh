@@ -2,9 +2,10 @@
 # Installs what building and testing MPT needs on Debian 12: packages, libonnx, and with
 # --python a virtual environment for the tests. Does nothing where nothing is missing.
 #
-#   scripts/setup.sh [--python] [--asan] [--no-apt]
+#   scripts/setup.sh [--python] [--asan] [--examples] [--no-apt]
 #
 # --asan         also the runtime of the sanitizers
+# --examples     also the texts and sounds that examples/ and scripts/train_families.py train on
 #
 # MPT_DEPS_DIR   where libonnx is installed (default: build/deps)
 # MPT_PYTHON     the Python that fetches sources and makes .venv (default: /usr/bin/python3)
@@ -15,12 +16,14 @@ root=$PWD
 want_python=0
 want_apt=1
 want_asan=0
+want_examples=0
 for arg in "$@"; do
   case $arg in
     --python) want_python=1 ;;
     --asan) want_asan=1 ;;
+    --examples) want_examples=1 ;;
     --no-apt) want_apt=0 ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown option '$arg'; see scripts/setup.sh --help" >&2; exit 1 ;;
   esac
 done
@@ -46,6 +49,7 @@ packages=(
   dataset-fashion-mnist libonnx-testdata
 )
 if [[ $want_asan -eq 1 ]]; then packages+=(libclang-rt-22-dev); fi
+if [[ $want_examples -eq 1 ]]; then packages+=(jargon-text asterisk-core-sounds-en asterisk-core-sounds-en-wav); fi
 
 install_packages() {
   command -v dpkg-query >/dev/null ||

@@ -31,7 +31,7 @@ def transcripts(path):
         with gzip.open(path, "rt", encoding="utf-8") as file:
             lines = file.read().splitlines()
     except OSError as error:
-        sys.exit(f"prepare.py: {path}: {error.strerror}; install the Debian package asterisk-core-sounds-en, or give --transcripts")
+        sys.exit(f"prepare.py: {path}: {error.strerror}; install the Debian package asterisk-core-sounds-en (scripts/setup.sh --examples), or give --transcripts")
     pairs = [line.split(":", 1) for line in lines if ":" in line and not line.startswith(";")]
     # In square brackets stand descriptions of sounds without words.
     return {name.strip(): text.strip() for name, text in pairs if not re.search(r"[\[\]<>0-9]", text)}
@@ -104,7 +104,7 @@ def main():
     args = parser.parse_args()
     pairs = list(recordings(args))[: args.samples]
     if not pairs:
-        sys.exit(f"prepare.py: no .wav file of a transcript in {args.sounds}; install the Debian package asterisk-core-sounds-en-wav")
+        sys.exit(f"prepare.py: no .wav file of a transcript in {args.sounds}; install the Debian package asterisk-core-sounds-en-wav (scripts/setup.sh --examples)")
     made = (whisper if args.task == "whisper" else wav2vec2)(pairs, args)
     np.savez(args.output, **made)
     print(f"{args.output}: {len(made['labels'])} recordings, {', '.join(f'{k} {v.shape[1:]}' for k, v in made.items())}")

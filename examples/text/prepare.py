@@ -24,7 +24,7 @@ def bytes_of(path):
         with gzip.open(path, "rt", encoding="utf-8", errors="replace") as file:
             text = file.read()
     except OSError as error:
-        sys.exit(f"prepare.py: {path}: {error.strerror}; install the Debian package jargon-text, or give --source")
+        sys.exit(f"prepare.py: {path}: {error.strerror}; install the Debian package jargon-text (scripts/setup.sh --examples), or give --source")
     # Three spaces in front of every line of the package's text say nothing.
     text = "\n".join(line.strip() for line in text.splitlines())
     tokenizer = ByT5Tokenizer(mask_token="<extra_id_0>")

@@ -1,12 +1,12 @@
 """Checks the gradient of an ONNX model's loss along random directions, in double.
 
-    directional.py MODEL.onnx DATA LOSS WORK STEP TOLERANCE [mpt-train options]
+    directional.py MODEL.onnx DATA LOSS WORK STEP TOLERANCE [--directions N] [mpt-train options]
 
 mpt-train --compute=f64 gives the gradient g at the parameters p of the file. For a random direction v
 (normal, in units of each tensor's root mean square) two more files hold p + STEP v and p - STEP v as
 double initializers behind a Cast, which evaluation in double leaves alone. The difference of their losses
 is g.d, d = 2 STEP v, up to STEP^3; it is judged by |g * d|, what a sum of that many terms is in size. One parameter is
-not moved: a run needs something to train. Three directions.
+not moved: a run needs something to train. Three directions unless told otherwise.
 """
 import json
 import pathlib
@@ -34,13 +34,16 @@ def loss_and_gradients(path, data, loss, work, options):
 def main():
     path, data, loss, work = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4])
     step, tolerance, options = float(sys.argv[5]), float(sys.argv[6]), sys.argv[7:]
+    directions = 3
+    if options[:1] == ["--directions"]:
+        directions, options = int(options[1]), options[2:]
     work.mkdir(parents=True, exist_ok=True)
     _, gradients = loss_and_gradients(path, data, loss, work, options)
     random = np.random.default_rng(7)
     names = [i.name for i in onnx.load(path).graph.initializer if i.name in gradients]
     assert len(names) == len(gradients), f"{len(gradients) - len(names)} gradients belong to no initializer"
     frozen = options + ["--freeze", ",".join(name + ".wide" for name in names[:-1])]
-    for number in range(3):
+    for number in range(directions):
         terms, moved = [], [onnx.load(path), onnx.load(path)]
         for name in names[:-1]:
             for sign, model in zip((1, -1), moved):
@@ -60,7 +63,7 @@ def main():
         error = abs(losses[0] - losses[1] - np.sum(terms)) / np.linalg.norm(terms)
         print(f"direction {number}: difference {losses[0] - losses[1]:.10e}, gradient {np.sum(terms):.10e}, error {error:.1e}")
         assert error <= tolerance, f"differs by {error:.1e}, at most {tolerance:.1e}"
-    print(f"the gradient of {len(gradients)} parameters agrees along 3 directions")
+    print(f"the gradient of {len(gradients)} parameters agrees along {directions} directions")
 
 
 if __name__ == "__main__":
