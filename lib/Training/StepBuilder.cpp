@@ -153,6 +153,8 @@ training::buildModel(MLIRContext &context, const TrainOptions &options,
         addScalingPhase(manager, pipeline);
         addTrainingPrecisionPhase(manager, pipeline);
         addMemoryPhase(manager, pipeline);
+        if (!options.explain.empty())
+          manager.addPass(createExplainPrecisionPass({options.explain}));
       });
   if (failed(step))
     return std::nullopt;

@@ -160,6 +160,10 @@ struct CommandLine {
   cl::opt<std::string> summary{"summary", cl::cat(output),
                                cl::value_desc("F.json"),
                                cl::desc("Write the figures of the run")};
+  cl::opt<std::string> explain{
+      "explain", cl::cat(output), cl::value_desc("F.html|json|txt"),
+      cl::desc("With 16 bits: write why every operation of the step runs in "
+               "its precision")};
   cl::opt<std::string> save{"save", cl::cat(output),
                             cl::value_desc("F.safetensors"),
                             cl::desc("Write parameters and state at the end")};
@@ -263,6 +267,11 @@ static bool fillOptions(const CommandLine &line, TrainOptions &options,
         "must not be negative";
     return false;
   }
+  if (!line.explain.empty() && line.precision == Precision::FP32) {
+    error = "--explain goes with --precision fp16 or bf16: FP32 needs no "
+            "reasons";
+    return false;
+  }
   if (line.accumulate < 1) {
     error = "--accumulate takes a positive number";
     return false;
@@ -306,6 +315,7 @@ static bool fillOptions(const CommandLine &line, TrainOptions &options,
   options.log = line.log;
   options.report = line.report;
   options.summary = line.summary;
+  options.explain = line.explain;
   options.save = line.save;
   options.dumpGradients = line.dumpGradients;
   options.checkpoint = line.checkpoint;

@@ -57,7 +57,7 @@ struct TrainOptions {
 
   execution::ExecutorOptions executor;
 
-  std::string log, report, summary, save, dumpGradients;
+  std::string log, report, summary, explain, save, dumpGradients;
   std::string checkpoint; // empty: <model>.checkpoint.safetensors, on Ctrl-C
   int64_t checkpointEvery = 0; // steps; 0: never
   std::string resume;
