@@ -6,18 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mpt/Analysis/PrecisionAssignment.h"
-#include "mpt/Dialect/MP/IR/MPDialect.h"
-#include "mpt/Dialect/NN/IR/NNDialect.h"
-#include "mpt/Interfaces/WorkOpInterface.h"
-#include "mpt/Transforms/Passes.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
-
-#include <gtest/gtest.h>
+#include "PrecisionTest.h"
 
 #include <random>
 
@@ -26,54 +15,7 @@ using namespace mpt;
 
 namespace {
 
-class PrecisionAssignmentTest : public testing::Test {
-protected:
-  PrecisionAssignmentTest() {
-    context.loadDialect<nn::NNDialect, mp::MPDialect, func::FuncDialect,
-                        arith::ArithDialect>();
-    policy.low = Float16Type::get(&context);
-    // The bytes decide alone.
-    policy.target.flopsF32 = policy.target.flopsF16 = 1e30;
-    policy.target.alwaysLow = false;
-  }
-
-  OwningOpRef<ModuleOp> parse(const std::string &text) {
-    auto module = parseSourceString<ModuleOp>(text, &context);
-    EXPECT_TRUE(module) << text;
-    return module;
-  }
-  static func::FuncOp functionOf(ModuleOp module) {
-    return *module.getOps<func::FuncOp>().begin();
-  }
-
-  void insertCasts(ModuleOp module) {
-    PassManager manager(&context);
-    InsertCastsPassOptions options;
-    options.widenResults = policy.widenResults;
-    manager.addNestedPass<func::FuncOp>(createInsertCastsPass(options));
-    EXPECT_TRUE(succeeded(manager.run(module)));
-  }
-
-  MLIRContext context;
-  PrecisionPolicy policy;
-};
-
-/// Bytes that operations read and write.
-int64_t countTraffic(func::FuncOp function) {
-  int64_t bytes = 0;
-  for (Operation &op : function.getBody().front()) {
-    if (op.hasTrait<OpTrait::ConstantLike>() ||
-        op.hasTrait<OpTrait::IsTerminator>())
-      continue;
-    auto add = [&](Type type) {
-      bytes += countElements(type) *
-               ((getElementTypeOrSelf(type).getIntOrFloatBitWidth() + 7) / 8);
-    };
-    llvm::for_each(op.getOperandTypes(), add);
-    llvm::for_each(op.getResultTypes(), add);
-  }
-  return bytes;
-}
+class PrecisionAssignmentTest : public PrecisionTest {};
 
 void decide(Operation *op, bool low) {
   op->setAttr(mp::MPDialect::kDecisionAttrName,

@@ -7,20 +7,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "PrecisionTest.h"
+
 #include "mpt/Analysis/CarriedValues.h"
-#include "mpt/Analysis/PrecisionAssignment.h"
-#include "mpt/Dialect/MP/IR/MPDialect.h"
-#include "mpt/Dialect/NN/IR/NNDialect.h"
-#include "mpt/Interfaces/WorkOpInterface.h"
-#include "mpt/Transforms/Passes.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
-
-#include <gtest/gtest.h>
 
 #include <random>
 
@@ -31,26 +20,8 @@ namespace {
 
 constexpr char kType[] = "tensor<8x8xf32>";
 
-class PrecisionRegionsTest : public testing::Test {
+class PrecisionRegionsTest : public PrecisionTest {
 protected:
-  PrecisionRegionsTest() {
-    context.loadDialect<nn::NNDialect, mp::MPDialect, func::FuncDialect,
-                        arith::ArithDialect, scf::SCFDialect>();
-    policy.low = Float16Type::get(&context);
-    // The bytes decide alone.
-    policy.target.flopsF32 = policy.target.flopsF16 = 1e30;
-    policy.target.alwaysLow = false;
-  }
-
-  OwningOpRef<ModuleOp> parse(const std::string &text) {
-    auto module = parseSourceString<ModuleOp>(text, &context);
-    EXPECT_TRUE(module) << text;
-    return module;
-  }
-  static func::FuncOp functionOf(ModuleOp module) {
-    return *module.getOps<func::FuncOp>().begin();
-  }
-
   /// Decides operations and chains in the order of the assignment.
   void decideAll(func::FuncOp function,
                  llvm::function_ref<bool(unsigned)> isLow) {
@@ -71,41 +42,7 @@ protected:
             op->setAttr(kCarriedAttrName, ArrayAttr::get(&context, carried));
         });
   }
-
-  void insertCasts(ModuleOp module) {
-    PassManager manager(&context);
-    InsertCastsPassOptions options;
-    options.widenResults = policy.widenResults;
-    manager.addNestedPass<func::FuncOp>(createInsertCastsPass(options));
-    EXPECT_TRUE(succeeded(manager.run(module)));
-  }
-
-  MLIRContext context;
-  PrecisionPolicy policy;
 };
-
-/// Bytes that operations read and write, as often as the attribute `trips` on
-/// the operations around them says.
-double countTraffic(func::FuncOp function) {
-  double bytes = 0;
-  function.walk([&](Operation *op) {
-    if (op == function || op->getNumRegions() != 0 ||
-        op->hasTrait<OpTrait::ConstantLike>() ||
-        op->hasTrait<OpTrait::IsTerminator>())
-      return;
-    double times = 1;
-    for (Operation *parent = op->getParentOp(); parent != function;
-         parent = parent->getParentOp())
-      times *= parent->getAttrOfType<FloatAttr>("trips").getValueAsDouble();
-    auto add = [&](Type type) {
-      bytes += times * countElements(type) *
-               ((getElementTypeOrSelf(type).getIntOrFloatBitWidth() + 7) / 8);
-    };
-    llvm::for_each(op->getOperandTypes(), add);
-    llvm::for_each(op->getResultTypes(), add);
-  });
-  return bytes;
-}
 
 /// Random functions with branches and loops.
 class Generator {
