@@ -26,8 +26,8 @@ using reference::Tensor;
 
 namespace {
 
-// h^2 |f'''| / 6 and eps |f| / h with h = cbrt(eps) are near 4e-11 for values of
-// order 1; a wrong or missing term makes 1e-2 and more.
+// h^2 |f'''| / 6 and eps |f| / h with h = cbrt(eps) are near 4e-11 for values
+// of order 1; a wrong or missing term makes 1e-2 and more.
 constexpr double kTolerance = 1e-7;
 constexpr double kFloor = 1e-2; // below, gradients are compared absolutely
 
@@ -79,9 +79,8 @@ std::string textOf(const Layer &layer) {
       add(floats({D, 3 * H}), "p");
     }
   }
-  std::string outputs =
-      (first ? floats({B, T, D, H}) : floats({T, D, B, H})) + " y, " + state +
-      " yh";
+  std::string outputs = (first ? floats({B, T, D, H}) : floats({T, D, B, H})) +
+                        " y, " + state + " yh";
   std::string results = "y, yh";
   if (op == "LSTM") {
     outputs += ", " + state + " yc";
@@ -194,14 +193,14 @@ std::vector<Layer> listLayers() {
   std::vector<Layer> layers;
   for (const char *op : {"RNN", "GRU", "LSTM"})
     for (const char *direction : {"forward", "reverse", "bidirectional"})
-      for (Given given : {Given::Nothing, Given::Biases, Given::Lengths,
-                          Given::States})
+      for (Given given :
+           {Given::Nothing, Given::Biases, Given::Lengths, Given::States})
         layers.push_back({op, direction, given});
   layers.push_back({"RNN", "forward", Given::States, "", 1, 1});
   layers.push_back({"LSTM", "bidirectional", Given::States, "", 5, 3});
   layers.push_back({"GRU", "reverse", Given::States, "", 3, 2, true});
-  layers.push_back({"RNN", "forward", Given::Biases,
-                    ", activations = [\"Softsign\"]"});
+  layers.push_back(
+      {"RNN", "forward", Given::Biases, ", activations = [\"Softsign\"]"});
   for (const char *direction : {"forward", "bidirectional"})
     layers.push_back(
         {"GRU", direction, Given::States, ", linear_before_reset = 1"});
@@ -210,11 +209,12 @@ std::vector<Layer> listLayers() {
   return layers;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Layers, RecurrentGradient, testing::ValuesIn(listLayers()),
-    [](const testing::TestParamInfo<Layer> &info) {
-      return std::string(info.param.op) + "_" + info.param.direction + "_" +
-             std::to_string(info.index);
-    });
+INSTANTIATE_TEST_SUITE_P(Layers, RecurrentGradient,
+                         testing::ValuesIn(listLayers()),
+                         [](const testing::TestParamInfo<Layer> &info) {
+                           return std::string(info.param.op) + "_" +
+                                  info.param.direction + "_" +
+                                  std::to_string(info.index);
+                         });
 
 } // namespace
