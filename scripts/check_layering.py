@@ -23,7 +23,8 @@ ALLOWED = {
     "Reference": DIALECTS,
     # constant shape arithmetic is folded with the interpreter
     "Import": DIALECTS | {"Reference"},
-    "Export": DIALECTS,
+    # values of fixed weights are computed with the interpreter
+    "Export": DIALECTS | {"Reference"},
     "Pipelines": DIALECTS | {"Analysis", "Transforms", "Conversion"},
     # its common interface has an implementation that interprets
     "Execution": DIALECTS | {"Analysis", "Transforms", "Conversion", "Pipelines", "Reference", "Runtime"},

@@ -215,7 +215,21 @@ std::string Exporter::cast(const std::string &name, Type element) {
 std::string Exporter::castTo(Value value, Type element) {
   auto it = storedTypes.find(value);
   Type present = it == storedTypes.end() ? elementOf(value) : it->second;
-  return present == element ? nameOf(value) : cast(nameOf(value), element);
+  if (present == element)
+    return nameOf(value);
+  auto constantOp = value.getDefiningOp<nn::ConstantOp>();
+  auto elements = constantOp
+                      ? dyn_cast<DenseFPElementsAttr>(constantOp.getValue())
+                      : DenseFPElementsAttr();
+  auto type = dyn_cast<FloatType>(element);
+  if (!elements || !type)
+    return cast(nameOf(value), element);
+  return constant(elements.mapValues(type, [&](APFloat number) {
+    bool losesInfo;
+    number.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                   &losesInfo);
+    return number.bitcastToAPInt();
+  }));
 }
 
 void Exporter::emitMany(ArrayRef<Value> results, StringRef opType,
@@ -318,6 +332,12 @@ LogicalResult Exporter::addOnnxNode(nn::OnnxNodeOp op) {
 
 LogicalResult Exporter::addOperation(Operation &op) {
   current = &op;
+  if (dead.contains(&op)) {
+    if (auto cast = dyn_cast<mp::CastOp>(op))
+      if (auto value = folded.lookup(cast.getResult()))
+        alias(cast.getResult(), constant(value));
+    return success();
+  }
   if (auto node = dyn_cast<nn::OnnxNodeOp>(op))
     return addOnnxNode(node);
   if (auto value = dyn_cast<nn::ConstantOp>(op)) {
@@ -417,7 +437,8 @@ LogicalResult Exporter::run() {
   graph->set_name(function.getName().str());
   chooseVersions();
   domains[""] = opset;
-  if (failed(addArguments()) || failed(addOutputs()))
+  if (failed(foldParameterCasts()) || failed(addArguments()) ||
+      failed(addOutputs()))
     return failure();
   for (Operation &op : function.front().without_terminator())
     if (failed(addOperation(op)))

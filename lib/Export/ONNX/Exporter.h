@@ -80,6 +80,9 @@ private:
   };
 
   void chooseVersions();
+  /// Finds `folded` and `dead`.
+  llvm::LogicalResult foldParameterCasts();
+  mlir::Type storedType(mlir::BlockArgument argument) const;
   llvm::LogicalResult addArguments();
   llvm::LogicalResult addParameter(unsigned index, mlir::BlockArgument argument,
                                    nn::ParameterOp parameter);
@@ -116,6 +119,9 @@ private:
   llvm::DenseMap<mlir::Value, std::string> outputNames;
   /// Parameters that the file holds in another type than the function has.
   llvm::DenseMap<mlir::Value, mlir::Type> storedTypes;
+  /// Casts whose value the file holds, and operations that it does not need.
+  llvm::DenseMap<mlir::Value, mlir::DenseElementsAttr> folded;
+  llvm::DenseSet<mlir::Operation *> dead;
   llvm::StringSet<> usedNames, usedNodeNames;
   llvm::StringMap<int64_t> nameCounts;
   std::map<std::string, std::string> constants; // serialized tensor: its name

@@ -140,9 +140,11 @@ static Type typeInNode(OpOperand &use) {
 
 /// A parameter that all its users read in one other type has that type in the
 /// file.
-static Type storedType(BlockArgument argument) {
+Type Exporter::storedType(BlockArgument argument) const {
   Type type;
   for (OpOperand &use : argument.getUses()) {
+    if (dead.contains(use.getOwner()))
+      continue;
     Type used = typeInNode(use);
     if (!used || (type && type != used))
       return {};
@@ -165,15 +167,33 @@ LogicalResult Exporter::addParameter(unsigned index, BlockArgument argument,
   if (bytes.length !=
       type.getNumElements() * bytesPerElement(type.getElementType()))
     return parameter.emitOpError("has a value of another size than its type");
+  auto isLive = [&](Operation *user) { return !dead.contains(user); };
+  if (!argument.use_empty() && llvm::none_of(argument.getUsers(), isLive))
+    return success();
   std::string name = names[argument];
+  const char *data = bytes.owned.data();
+  if (!bytes.file.empty())
+    data = reinterpret_cast<const char *>(files.at(bytes.file).data()) +
+           bytes.offset;
+  auto round = [&](Type stored) -> Bytes {
+    return {roundBytes(data, type.getNumElements(), stored), "", 0, 0};
+  };
   Type stored = storedType(argument);
+  if (!stored && type.getElementType().isF32())
+    // Read in both precisions: a copy costs less than a cast in every run.
+    for (Operation *user : argument.getUsers()) {
+      Type element =
+          isa<mp::CastOp>(user) ? elementOf(user->getResult(0)) : Type();
+      if (!element || !isLive(user) || !(element.isF16() || element.isBF16()))
+        continue;
+      std::string copy =
+          uniqueName(name + (element.isF16() ? "_f16" : "_bf16"));
+      addInitializer(copy, type.clone(element), round(element));
+      names[user->getResult(0)] = copy;
+    }
   if (stored && type.getElementType().isF32() &&
       (stored.isF16() || stored.isBF16())) {
-    const char *data = bytes.owned.data();
-    if (!bytes.file.empty())
-      data = reinterpret_cast<const char *>(files.at(bytes.file).data()) +
-             bytes.offset;
-    bytes = {roundBytes(data, type.getNumElements(), stored), "", 0, 0};
+    bytes = round(stored);
     type = RankedTensorType::get(type.getShape(), stored);
     storedTypes[argument] = stored;
     for (Operation *user : argument.getUsers())
