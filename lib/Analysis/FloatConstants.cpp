@@ -92,15 +92,22 @@ ConstantFit mpt::classifyConstant(ElementsAttr value, FloatType type,
   return ConstantFit::Fits;
 }
 
-ElementsAttr mpt::convertConstant(ElementsAttr value, FloatType type) {
+ElementsAttr mpt::convertConstant(ElementsAttr value, FloatType type,
+                                  bool saturate) {
   SmallVector<float> floats;
   auto shaped = cast<ShapedType>(value.getType());
   if (!readFloats(value, floats))
     return {};
   SmallVector<uint16_t> bits;
   bits.reserve(floats.size());
-  for (float v : floats)
-    bits.push_back(encode(v, type));
+  const double largest =
+      APFloat::getLargest(type.getFloatSemantics()).convertToDouble();
+  for (float v : floats) {
+    uint16_t rounded = encode(v, type);
+    if (saturate && std::isfinite(v) && std::isinf(decode(rounded, type)))
+      rounded = encode(std::copysign(largest, v), type);
+    bits.push_back(rounded);
+  }
   auto newType = cast<ShapedType>(shaped.clone(type));
   ArrayRef<char> raw(reinterpret_cast<const char *>(bits.data()),
                      bits.size() * sizeof(uint16_t));

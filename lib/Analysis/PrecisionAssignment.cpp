@@ -74,6 +74,7 @@ void PrecisionAssignment::run() {
   fixBehindGradients();
   fixReadersOfTheSeed();
   fixLoss();
+  fixHazards();
   findNeighbours();
   if (policy.strategy == PrecisionStrategy::Paint) {
     paint();
@@ -122,6 +123,15 @@ void PrecisionAssignment::forEachDecision(
       break;
     case Rule::ReadsMask:
       os << "unsafe: reads a masking value that overflows the low type";
+      break;
+    case Rule::Epsilon:
+      os << "unsafe: around an epsilon that vanishes in the low type";
+      break;
+    case Rule::SumsPowers:
+      os << "unsafe: powers that are summed overflow or vanish in FP16";
+      break;
+    case Rule::ReadsSum:
+      os << "unsafe: reads a sum that may overflow FP16";
       break;
     case Rule::BehindGradient:
       os << "unsafe: behind a finished gradient";

@@ -45,6 +45,13 @@ static StringRef describeChange(StringRef reason, bool low) {
        "a constant that 16 bits can hold, or low: "
        "bf16"},
       {"unsafe: reads a masking", "a mask of -inf instead of a huge number"},
+      {"unsafe: around an epsilon", "a larger epsilon, low: bf16, or class low "
+                                    "in the policy"},
+      {"unsafe: powers that are summed",
+       "input ranges that prove the powers small, low: bf16, or class low in "
+       "the policy"},
+      {"unsafe: reads a sum", "low: bf16, or class low in the policy"},
+      {"masks for a softmax", "class fp32 in the policy"},
       {"unsafe: behind a finished", "nothing: the optimizer works in FP32"},
       {"unsafe: reads the loss scale", "nothing: a scale of 2^24 is no FP16 "
                                        "number"},

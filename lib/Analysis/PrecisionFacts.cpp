@@ -22,21 +22,33 @@ PrecisionFact PrecisionFacts::lookup(Operation *op, FloatType type) {
             measured && measured->absMax() > largestOf(type))
           return {PrecisionFact::Overflows,
                   "with its margin the profile has " + measured->str()};
-  auto transfer = dyn_cast<ValueRangeOpInterface>(op);
-  if (!unsafe || !transfer)
+  if (!unsafe)
     return {};
+  PrecisionFact fact = prove(op, type);
+  return fact.kind == PrecisionFact::Safe ? fact : proveAbsorbed(op, type);
+}
+
+const ValueRanges &PrecisionFacts::getRanges() {
   if (!ranges)
     ranges.emplace(function, seeds);
+  return *ranges;
+}
 
-  // Infinities and NaN that come in are the same in every type: what matters is
-  // what becomes of finite elements.
+/// What the operation reads when it is low. Infinities and NaN that come in are
+/// the same in every type: what matters is what becomes of finite elements.
+NumericRange PrecisionFacts::rangeIn(OpOperand &operand, FloatType type) {
+  NumericRange range = getRanges().lookup(operand.get());
+  range.posInf = range.negInf = range.nan = false;
+  return isFlexibleOperand(operand) ? roundToType(range, type) : range;
+}
+
+PrecisionFact PrecisionFacts::prove(Operation *op, FloatType type) {
+  auto transfer = dyn_cast<ValueRangeOpInterface>(op);
+  if (!transfer)
+    return {};
   SmallVector<NumericRange> operands, results;
-  for (OpOperand &operand : op->getOpOperands()) {
-    NumericRange range = ranges->lookup(operand.get());
-    range.posInf = range.negInf = range.nan = false;
-    operands.push_back(isFlexibleOperand(operand) ? roundToType(range, type)
-                                                  : range);
-  }
+  for (OpOperand &operand : op->getOpOperands())
+    operands.push_back(rangeIn(operand, type));
   for (Type resultType : op->getResultTypes())
     results.push_back(NumericRange::unknown(getElementTypeOrSelf(resultType)));
   transfer.inferRanges(operands, results);

@@ -98,7 +98,11 @@ void PrecisionAssignment::fixByOwnNature(Node &node) {
     }
   FloatType low = lowTypeOf(node);
   bool scaling = isa<mp::MPDialect>(op->getDialect());
-  if (fixByDemand(node, /*mayBeLow=*/narrows && !other && !scaling))
+  bool hasKernel =
+      interface.getPrecisionClass() != PrecisionClass::FP32 ||
+      interface.getPrecisionReasonKind() != PrecisionReasonKind::NoKernel;
+  if (fixByDemand(node,
+                  /*mayBeLow=*/narrows && !other && !scaling && hasKernel))
     return;
   if (other)
     return fix(node, State::FP32, Rule::OtherType);
@@ -193,6 +197,13 @@ bool PrecisionAssignment::fixByConstants(Node &node, FloatType low) {
     case ConstantFit::Fits:
       continue;
     case ConstantFit::Overflows:
+      // Any number far below the scores masks as well.
+      if (node.op->hasAttr(kMaskAttrName) && !policy.maxAbs) {
+        texts[numberOf(node)] =
+            "masks for a softmax: a value that the low type "
+            "cannot hold is its lowest number";
+        continue;
+      }
       fix(node, State::FP32, Rule::ConstantOverflows);
       // BF16 has the range of FP32 but for the last half of a step.
       node.masks =
@@ -200,6 +211,7 @@ bool PrecisionAssignment::fixByConstants(Node &node, FloatType low) {
           ConstantFit::Overflows;
       return true;
     case ConstantFit::Vanishes:
+      node.vanishes = true;
       if (policy.constantsMayVanish)
         continue;
       fix(node, State::FP32, Rule::ConstantVanishes);

@@ -241,6 +241,9 @@ void AssignPrecisionPass::runOnOperation() {
     policy.fact = [&](Operation *op, FloatType type) {
       return facts->lookup(op, type);
     };
+    policy.prove = [&](Operation *op, FloatType type) {
+      return facts->prove(op, type);
+    };
   }
   PrecisionAssignment assignment(function, policy);
   assignment.run();

@@ -30,7 +30,7 @@ private:
   void retypeResults(func::FuncOp function);
   void retypeSignature(func::FuncOp function);
   void serveUsers(Value value);
-  Value materialize(Value value, FloatType type);
+  Value materialize(Value value, FloatType type, bool saturate);
 
   /// The values that were f32 before this pass, in program order.
   std::vector<Value> values;
@@ -122,13 +122,13 @@ void InsertCastsPass::retypeSignature(func::FuncOp function) {
 
 /// The value in another element type: a constant anew, else a cast right behind
 /// the producer.
-Value InsertCastsPass::materialize(Value value, FloatType type) {
+Value InsertCastsPass::materialize(Value value, FloatType type, bool saturate) {
   Type newType = withElement(value.getType(), type);
   OpBuilder builder(&getContext());
   builder.setInsertionPointAfterValue(value);
   Operation *producer = value.getDefiningOp();
   if (ElementsAttr constant = getFloatConstant(producer))
-    if (ElementsAttr converted = convertConstant(constant, type))
+    if (ElementsAttr converted = convertConstant(constant, type, saturate))
       if (Operation *op = producer->getDialect()->materializeConstant(
               builder, converted, newType, value.getLoc())) {
         ++numConstants;
@@ -173,11 +173,18 @@ static Value moveToProducer(mp::CastOp cast) {
   return cast;
 }
 
+/// Is the value a masking constant that the type of its user cannot hold?
+static bool isMask(Value value, OpOperand &use, FloatType type) {
+  ElementsAttr constant = getFloatConstant(value.getDefiningOp());
+  return constant && use.getOwner()->hasAttr(kMaskAttrName) &&
+         classifyConstant(constant, type) == ConstantFit::Overflows;
+}
+
 /// Gives every user of a value that was f32 the type it wants.
 void InsertCastsPass::serveUsers(Value value) {
   auto type = cast<FloatType>(getElementTypeOrSelf(value.getType()));
   llvm::SmallVector<std::pair<OpOperand *, FloatType>> wanting;
-  llvm::SmallDenseMap<Type, Value, 2> made;
+  llvm::SmallDenseMap<Type, Value, 2> made, masks;
   llvm::SmallDenseMap<Type, mp::CastOp, 2> existing;
   SmallVector<mp::CastOp> redundant;
   for (OpOperand &use : value.getUses()) {
@@ -199,10 +206,11 @@ void InsertCastsPass::serveUsers(Value value) {
   }
   // The list of uses is newest first; casts are to be made in program order.
   for (auto [use, wanted] : llvm::reverse(wanting)) {
-    Value &narrow = made[wanted];
+    const bool saturate = isMask(value, *use, wanted);
+    Value &narrow = (saturate ? masks : made)[wanted];
     if (!narrow) {
       auto found = existing.find(wanted);
-      narrow = found == existing.end() ? materialize(value, wanted)
+      narrow = found == existing.end() ? materialize(value, wanted, saturate)
                                        : moveToProducer(found->second);
     }
     use->set(narrow);

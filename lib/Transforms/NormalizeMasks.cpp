@@ -1,10 +1,13 @@
-//===- NormalizeMasks.cpp - Write constant attention masks with infinities ===//
+//===- NormalizeMasks.cpp - Masks of softmaxes that 16 bits can hold ------===//
 
 #include "mpt/Transforms/Passes.h"
 
+#include "mpt/Analysis/FloatConstants.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 
+#include <cmath>
 #include <limits>
+#include <optional>
 
 namespace mpt {
 #define GEN_PASS_DEF_NORMALIZEMASKSPASS
@@ -14,8 +17,14 @@ namespace mpt {
 using namespace mlir;
 using namespace mpt;
 
-/// A score is never that small.
+/// A score is never that small, and added to such a number it is lost.
 static constexpr float kMasked = -1e30f;
+/// FP16 has no numbers below. What lies between the two still masks.
+static constexpr float kLowestHalf = -65504.0f;
+
+//===----------------------------------------------------------------------===//
+// Constant masks
+//===----------------------------------------------------------------------===//
 
 /// The mask with infinities; null when it has no masked element, is infinite
 /// already, or when some row along `axis` is masked completely.
@@ -47,9 +56,9 @@ static DenseElementsAttr normalize(DenseElementsAttr mask, int64_t axis) {
                  : DenseElementsAttr();
 }
 
-/// Rewrites the mask that is added to the softmax's operand; false if there is
-/// none.
-static bool normalizeMaskOf(nn::SoftmaxOp softmax) {
+/// Rewrites the constant that is added to the softmax's operand; false if there
+/// is none.
+static bool normalizeConstantOf(nn::SoftmaxOp softmax) {
   auto add = softmax.getInput().getDefiningOp<nn::AddOp>();
   if (!add || !add->hasOneUse())
     return false;
@@ -80,13 +89,84 @@ static bool normalizeMaskOf(nn::SoftmaxOp softmax) {
   return false;
 }
 
+//===----------------------------------------------------------------------===//
+// Masks that are chosen by a condition
+//===----------------------------------------------------------------------===//
+
+/// The number of which a constant consists; none for other values.
+static std::optional<float> getSplat(Value value) {
+  auto constant = value.getDefiningOp<nn::ConstantOp>();
+  auto elements = constant ? dyn_cast<DenseFPElementsAttr>(constant.getValue())
+                           : DenseFPElementsAttr();
+  if (!elements || !elements.isSplat() || !elements.getElementType().isF32())
+    return std::nullopt;
+  return elements.getSplatValue<float>();
+}
+
+/// softmax(x + where(c, 0, huge)) as softmax(where(c, x, huge)): the sum is x
+/// or, since x is lost in it, the huge number.
+static bool chooseInsteadOfAdding(nn::SoftmaxOp softmax) {
+  auto add = softmax.getInput().getDefiningOp<nn::AddOp>();
+  if (!add || !add->hasOneUse())
+    return false;
+  for (unsigned side : {0u, 1u}) {
+    auto mask = add->getOperand(side).getDefiningOp<nn::WhereOp>();
+    if (!mask)
+      continue;
+    std::optional<float> first = getSplat(mask.getX()),
+                         second = getSplat(mask.getY());
+    auto masks = [](std::optional<float> open, std::optional<float> masked) {
+      return open == 0.0f && masked && *masked <= kMasked &&
+             std::isfinite(*masked);
+    };
+    const bool keepsFirst = masks(first, second);
+    if (!keepsFirst && !masks(second, first))
+      continue;
+    Value scores = add->getOperand(1 - side);
+    OpBuilder builder(add);
+    auto chosen = nn::WhereOp::create(
+        builder, add.getLoc(), mask.getCondition(),
+        keepsFirst ? scores : mask.getX(), keepsFirst ? mask.getY() : scores);
+    // Constants of several elements may have made the sum larger.
+    if (chosen.getType() != add.getType()) {
+      chosen.erase();
+      return false;
+    }
+    add.replaceAllUsesWith(chosen.getResult());
+    add.erase();
+    if (mask.use_empty())
+      mask.erase();
+    return true;
+  }
+  return false;
+}
+
+/// Marks a choice between scores and a huge number that only softmaxes read.
+static bool markChoice(nn::SoftmaxOp softmax) {
+  auto choice = softmax.getInput().getDefiningOp<nn::WhereOp>();
+  if (!choice || choice->hasAttr(kMaskAttrName) ||
+      !llvm::all_of(choice->getUsers(), llvm::IsaPred<nn::SoftmaxOp>))
+    return false;
+  auto masks = [](Value value) {
+    std::optional<float> number = getSplat(value);
+    return number && std::isfinite(*number) && *number < kLowestHalf;
+  };
+  if (masks(choice.getX()) == masks(choice.getY()))
+    return false;
+  choice->setAttr(kMaskAttrName, UnitAttr::get(choice.getContext()));
+  return true;
+}
+
 namespace {
 struct NormalizeMasksPass
     : mpt::impl::NormalizeMasksPassBase<NormalizeMasksPass> {
   void runOnOperation() override {
     bool changed = false;
-    getOperation().walk(
-        [&](nn::SoftmaxOp op) { changed |= normalizeMaskOf(op); });
+    getOperation().walk([&](nn::SoftmaxOp op) {
+      changed |= normalizeConstantOf(op);
+      changed |= chooseInsteadOfAdding(op);
+      changed |= markChoice(op);
+    });
     if (!changed)
       markAllAnalysesPreserved(); // and no verifier runs
   }

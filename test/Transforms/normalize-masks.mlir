@@ -1,6 +1,9 @@
 // RUN: mpt-opt %s --mpt-normalize-masks | FileCheck %s
 // RUN: mpt-opt %s --mpt-normalize-masks --mpt-normalize-masks | FileCheck %s
 // RUN: mpt-opt %s --mpt-normalize-masks --mpt-assign-precision | FileCheck %s --check-prefix=LOW
+// RUN: mpt-opt %s --mpt-mixed-precision | FileCheck %s --check-prefix=F16
+// RUN: mpt-opt %s --mpt-mixed-precision=low=bf16 | FileCheck %s --check-prefix=BF16
+// RUN: mpt-opt %s --mpt-mixed-precision=fp32-ops=where,softmax | FileCheck %s --check-prefix=FP32
 
 // A causal mask: every row keeps an element.
 
@@ -50,4 +53,90 @@ func.func @others(%x: tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>, ten
   %2 = nn.add %x, %d : tensor<2x2xf32>, tensor<2x1xf32>
   %3 = nn.softmax %2 {axis = 1} : tensor<2x2xf32>
   return %0, %1, %3 : tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>
+}
+
+// A mask by a condition: added, it becomes a choice, in FP32 with the number the model has, in 16 bits with the lowest
+// finite one. Two softmaxes share the mask.
+
+// CHECK-LABEL: func.func @condition(
+// CHECK-SAME: %[[KEEP:[a-z0-9]+]]: tensor<1x4x4xi1>
+// CHECK: %[[LOWEST:.*]] = nn.constant dense<-3.40282347E+38> : tensor<f32>
+// CHECK: %[[S:.*]] = nn.matmul
+// CHECK: %[[C:.*]] = nn.where %[[KEEP]], %[[S]], %[[LOWEST]] {mp.mask}
+// CHECK: nn.softmax %[[C]]
+// CHECK: nn.where %[[KEEP]], %{{.*}}, %[[LOWEST]] {mp.mask}
+// CHECK-NOT: nn.add
+// LOW-LABEL: func.func @condition(
+// LOW: nn.where {{.*}}low = true, "masks for a softmax: a value that the low type cannot hold is its lowest number
+// LOW: nn.softmax {{.*}}low = true
+// F16-LABEL: func.func @condition(
+// F16: nn.constant dense<-6.550400e+04> : tensor<f16>
+// F16: nn.where {{.*}} : tensor<1x4x4xi1>, tensor<3x4x4xf16>, tensor<f16>
+// F16: nn.softmax {{.*}} : tensor<3x4x4xf16>
+// BF16-LABEL: func.func @condition(
+// BF16: nn.constant dense<-3.389530e+38> : tensor<bf16>
+// FP32-LABEL: func.func @condition(
+// FP32: nn.constant dense<-3.40282347E+38> : tensor<f32>
+// FP32: nn.where {{.*}}low = false
+func.func @condition(%x: tensor<3x4x4xf32>, %keep: tensor<1x4x4xi1>) -> tensor<3x4x4xf32> {
+  %zero = nn.constant dense<0.0> : tensor<f32>
+  %lowest = nn.constant dense<-3.40282347E+38> : tensor<f32>
+  %m = nn.where %keep, %zero, %lowest : tensor<1x4x4xi1>, tensor<f32>, tensor<f32>
+  %s = nn.matmul %x, %x : (tensor<3x4x4xf32>, tensor<3x4x4xf32>) -> tensor<3x4x4xf32>
+  %0 = nn.add %s, %m : tensor<3x4x4xf32>, tensor<1x4x4xf32>
+  %1 = nn.softmax %0 {axis = 2} : tensor<3x4x4xf32>
+  %2 = nn.matmul %1, %x : (tensor<3x4x4xf32>, tensor<3x4x4xf32>) -> tensor<3x4x4xf32>
+  %3 = nn.add %m, %2 : tensor<1x4x4xf32>, tensor<3x4x4xf32>
+  %4 = nn.softmax %3 {axis = 2} : tensor<3x4x4xf32>
+  %5 = nn.matmul %4, %x : (tensor<3x4x4xf32>, tensor<3x4x4xf32>) -> tensor<3x4x4xf32>
+  return %5 : tensor<3x4x4xf32>
+}
+
+// A choice that the model makes itself, the other way round; any number below -65504 masks. The constant is also added to
+// something else, which keeps it, and FP32.
+
+// CHECK-LABEL: func.func @filled(
+// CHECK: nn.where {{.*}} {mp.mask}
+// CHECK: nn.add
+// F16-LABEL: func.func @filled(
+// F16-DAG: %[[F32:.*]] = nn.constant dense<-1.000000e+09> : tensor<f32>
+// F16-DAG: %[[F16:.*]] = nn.constant dense<-6.550400e+04> : tensor<f16>
+// F16: nn.where %{{.*}}, %[[F16]], %{{.*}} {
+// F16: nn.add %{{.*}}, %[[F32]] {{.*}}a constant operand overflows
+func.func @filled(%x: tensor<3x4x4xf32>, %drop: tensor<3x4x4xi1>) -> tensor<3x4x4xf32> {
+  %huge = nn.constant dense<-1.0E+9> : tensor<f32>
+  %s = nn.matmul %x, %x : (tensor<3x4x4xf32>, tensor<3x4x4xf32>) -> tensor<3x4x4xf32>
+  %0 = nn.where %drop, %huge, %s : tensor<3x4x4xi1>, tensor<f32>, tensor<3x4x4xf32>
+  %1 = nn.softmax %0 {axis = 2} : tensor<3x4x4xf32>
+  %2 = nn.matmul %1, %x : (tensor<3x4x4xf32>, tensor<3x4x4xf32>) -> tensor<3x4x4xf32>
+  %3 = nn.add %2, %huge : tensor<3x4x4xf32>, tensor<f32>
+  return %3 : tensor<3x4x4xf32>
+}
+
+// Stay as they are: a choice that something else than a softmax reads, the logarithm of a softmax (whose results show the
+// number), a sum that is read twice, a mask that is no zero elsewhere, and one in which a score is not lost.
+
+// CHECK-LABEL: func.func @not_masks(
+// CHECK-NOT: mp.mask
+// CHECK: return
+func.func @not_masks(%x: tensor<4x4xf32>, %keep: tensor<4x4xi1>)
+    -> (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) {
+  %zero = nn.constant dense<0.0> : tensor<f32>
+  %one = nn.constant dense<1.0> : tensor<f32>
+  %lowest = nn.constant dense<-3.40282347E+38> : tensor<f32>
+  %large = nn.constant dense<-1.0E+9> : tensor<f32>
+  %0 = nn.where %keep, %x, %lowest : tensor<4x4xi1>, tensor<4x4xf32>, tensor<f32>
+  %1 = nn.softmax %0 {axis = 1} : tensor<4x4xf32>
+  %2 = nn.where %keep, %x, %large : tensor<4x4xi1>, tensor<4x4xf32>, tensor<f32>
+  %3 = nn.log_softmax %2 {axis = 1} : tensor<4x4xf32>
+  %m = nn.where %keep, %zero, %lowest : tensor<4x4xi1>, tensor<f32>, tensor<f32>
+  %4 = nn.add %x, %m : tensor<4x4xf32>, tensor<4x4xf32>
+  %5 = nn.softmax %4 {axis = 1} : tensor<4x4xf32>
+  %n = nn.where %keep, %one, %lowest : tensor<4x4xi1>, tensor<f32>, tensor<f32>
+  %6 = nn.add %x, %n : tensor<4x4xf32>, tensor<4x4xf32>
+  %7 = nn.softmax %6 {axis = 1} : tensor<4x4xf32>
+  %p = nn.where %keep, %zero, %large : tensor<4x4xi1>, tensor<f32>, tensor<f32>
+  %8 = nn.add %x, %p : tensor<4x4xf32>, tensor<4x4xf32>
+  %9 = nn.softmax %8 {axis = 1} : tensor<4x4xf32>
+  return %0, %1, %3, %4, %5, %7, %9 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
 }

@@ -38,9 +38,16 @@ ConstantFit classifyConstant(mlir::ElementsAttr value, mlir::FloatType type,
                              std::optional<double> maxAbs = std::nullopt);
 
 /// The f32 constant rounded to `type` (to nearest even, overflow to infinity,
-/// subnormals kept); null when its value cannot be read.
+/// subnormals kept); null when its value cannot be read. With `saturate` a
+/// finite value that overflows becomes the largest finite number of its sign.
 mlir::ElementsAttr convertConstant(mlir::ElementsAttr value,
-                                   mlir::FloatType type);
+                                   mlir::FloatType type, bool saturate = false);
+
+/// On an operation that chooses between scores and a constant for a softmax
+/// alone: the constant masks, any number far below every score does. So one
+/// that the low type cannot hold becomes its lowest finite number there
+/// (`convertConstant` with `saturate`), and not an infinity.
+inline constexpr llvm::StringLiteral kMaskAttrName = "mp.mask";
 
 } // namespace mpt
 

@@ -75,6 +75,9 @@ struct PrecisionPolicy {
   /// operation that is FP32 for its range alone (isRangeTheDanger) is released
   /// where it is safe; one that overflows stays FP32.
   std::function<PrecisionFact(mlir::Operation *, mlir::FloatType)> fact;
+  /// Are the results of an operation of any class proved to fit? Null: nothing
+  /// is known. Asked only of powers that are summed.
+  std::function<PrecisionFact(mlir::Operation *, mlir::FloatType)> prove;
 };
 
 //===----------------------------------------------------------------------===//
@@ -152,6 +155,9 @@ private:
     ConstantVanishes,
     ConstantUnknown,
     ReadsMask,
+    Epsilon,    // around an epsilon that vanishes
+    SumsPowers, // makes or sums powers
+    ReadsSum,   // would break on a sum that overflows
     BehindGradient,
     ReadsScale,
     ComputesLoss,
@@ -166,6 +172,7 @@ private:
     Rule rule = Rule::Nature;
     bool fixed = false;
     bool masks = false;     // has a constant beyond every range, like -3.4e38
+    bool vanishes = false;  // has a constant that vanishes in the low type
     bool backward = false;  // computed from the loss's seed
     uint32_t because = ~0u; // the neighbour that decided
     /// Carried values: the number in `chains`, and among those of `op`.
@@ -210,6 +217,14 @@ private:
   void fixBehindGradients();
   void fixReadersOfTheSeed();
   void fixLoss();
+
+  // PrecisionHazards.cpp
+  void fixHazards();
+  void fixAroundEpsilon(Node &node);
+  void fixAroundSum(Node &node);
+  bool fixUpToDelicate(mlir::Value start, double epsilon, mlir::FloatType low,
+                       Rule rule);
+  void keepFP32(mlir::Operation *op, Rule rule);
 
   // PrecisionNetwork.cpp
   void fixWithoutLowNeighbours();

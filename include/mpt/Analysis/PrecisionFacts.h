@@ -13,7 +13,9 @@ namespace mpt {
 ///
 /// An operation is safe if its results, computed from finite operands that were
 /// rounded to the type (and may have become infinities or zero), are finite and
-/// fit the type. It overflows where results
+/// fit the type. It is safe, too, if its overflow is absorbed: the operations
+/// behind it give the same result for an infinity as for every number that
+/// becomes one (the cube in the tanh form of gelu). It overflows where results
 /// were measured that do not fit; what only may overflow, since intervals grow
 /// from operation to operation, is no reason to keep it in FP32.
 class PrecisionFacts {
@@ -21,9 +23,19 @@ public:
   PrecisionFacts(mlir::FunctionOpInterface function, RangeSeeds seeds)
       : function(function), seeds(std::move(seeds)) {}
 
+  /// Facts about operations of class FP32 and, where something was measured,
+  /// all others.
   PrecisionFact lookup(mlir::Operation *op, mlir::FloatType type);
+  /// Safe, if it is proved that the results fit; of any class.
+  PrecisionFact prove(mlir::Operation *op, mlir::FloatType type);
 
 private:
+  const ValueRanges &getRanges();
+  NumericRange rangeIn(mlir::OpOperand &operand, mlir::FloatType type);
+  PrecisionFact proveAbsorbed(mlir::Operation *op, mlir::FloatType type);
+  std::string absorbs(mlir::Value variable, const NumericRange &piece,
+                      mlir::Operation *op, mlir::FloatType type);
+
   mlir::FunctionOpInterface function;
   RangeSeeds seeds;
   std::optional<ValueRanges> ranges;

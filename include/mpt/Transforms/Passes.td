@@ -329,9 +329,9 @@ def VerifyLossScalingPass : Pass<"mpt-verify-loss-scaling", "::mlir::func::FuncO
 //===----------------------------------------------------------------------===//
 
 def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
-  let summary = "Write constant attention masks with infinities";
+  let summary = "Write attention masks so that 16 bits hold them";
   let description = [{
-    `softmax(x + mask)` with a constant mask whose huge negative values (below -1e30, often -3.4e38)
+    Constant masks: `softmax(x + mask)` with a constant mask whose huge negative values (below -1e30, often -3.4e38)
     stand for "not this one": they become -inf, which every floating type has, where each row
     of the softmax keeps an element that is not masked. Both give the weight exp(-huge) = 0,
     so the result is the same for scores below 1e30. A row masked completely stays as it
@@ -341,6 +341,23 @@ def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
     %c = nn.constant dense<[[0.0, -3.4e38], [0.0, 0.0]]>  ==>  dense<[[0.0, -inf], [0.0, 0.0]]>
     %1 = nn.softmax (nn.add %x, %c) {axis = 1}
     ```
+
+    Masks by a condition: a sum with zero or a huge negative number is a choice between the score and
+    that number, since a score is lost in it. A choice that only softmaxes read is marked: where it
+    becomes 16 bits wide, a number below -65504 is the lowest finite number (mpt-assign-precision and
+    mpt-insert-casts see to that), in FP32 it stays what it is. A row masked completely keeps equal
+    weights; another one is the same while one of its scores is above -65400.
+
+    ```mlir
+    %m = nn.where %keep, %zero, %lowest
+    %1 = nn.softmax (nn.add %x, %m) {axis = 1}
+    ```
+    becomes
+    ```mlir
+    %0 = nn.where %keep, %x, %lowest {mp.mask}
+    %1 = nn.softmax %0 {axis = 1}
+    ```
+    What anything else than a softmax reads stays as it is.
   }];
   let dependentDialects = ["::mpt::nn::NNDialect"];
 }

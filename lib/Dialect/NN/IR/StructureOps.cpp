@@ -51,11 +51,36 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+namespace {
+/// What is known of ONNX operators that have no operation here.
+struct OnnxNodeModel
+    : PrecisionOpInterface::ExternalModel<OnnxNodeModel, OnnxNodeOp> {
+  PrecisionClass getPrecisionClass(Operation *op) const {
+    return isKnown(op) ? PrecisionClass::Follow : PrecisionClass::FP32;
+  }
+  StringRef getPrecisionReason(Operation *op) const {
+    return isKnown(op) ? "safe in 16 bits: squares and their sum are FP32 "
+                         "inside"
+                       : "nothing is known about it";
+  }
+  PrecisionReasonKind getPrecisionReasonKind(Operation *) const {
+    return PrecisionReasonKind::NoKernel;
+  }
+
+private:
+  static bool isKnown(Operation *op) {
+    auto node = cast<OnnxNodeOp>(op);
+    return node.getDomain().empty() && node.getOpType() == "LRN";
+  }
+};
+} // namespace
+
 void NNDialect::registerStructureOps() {
   addOperations<
 #define GET_OP_LIST
 #include "mpt/Dialect/NN/IR/NNStructureOps.cpp.inc"
       >();
+  OnnxNodeOp::attachInterface<OnnxNodeModel>(*getContext());
 }
 
 #define GET_OP_CLASSES

@@ -221,6 +221,11 @@ static void inferPow(PowOp op, Operands x, Results y) {
   }
   const bool even =
       whole && exponent.lo == exponent.hi && std::fmod(exponent.lo, 2) == 0;
+  const bool odd = whole && exponent.lo == exponent.hi && !even;
+  if (odd && base.hi <= 0) {
+    y[0] = (-r).tidy();
+    return;
+  }
   if (!even) {
     r.lo = -r.hi;
     r.smallest = 0;
