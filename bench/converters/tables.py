@@ -1,6 +1,5 @@
 """The page that bench/peers.py writes."""
 
-import datetime
 import os
 import platform
 import re
@@ -106,6 +105,37 @@ def growth(record, _):
     return f"{record['wall']:.2f} / {record['rss']:.0f} / {record['checker']} / {record['casts']}"
 
 
+def speedups(results, ours, peers):
+    """How many times faster than each peer, file to file; for a peer that was stopped, at least so many times."""
+    rows = group_rows(results, "growth")
+    mine = next((t for t in ours if all(row.get(t, {}).get("status") == "ok" for row in rows.values())), None)
+    if not mine or not peers:
+        return []
+    lines = [f"How many times the wall time of {mine} (>: the peer was stopped):", "",
+             f"| file | {' | '.join(peers)} |", "|---" * (len(peers) + 1) + "|"]  # fmt: skip
+    for name, row in rows.items():
+        cells = []
+        for peer in peers:
+            record = row.get(peer, {})
+            known = record.get("status") in ("ok", "capped")
+            ratio = record["wall"] / row[mine]["wall"] if known else 0
+            sign = "> " if record.get("status") == "capped" else ""
+            cells.append(f"{sign}{ratio:.{0 if ratio >= 10 else 1}f}" if known else "")
+        lines.append(f"| {name.split('/', 1)[1]} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def pictures(names, folder):
+    """The section with the curves."""
+    if not names:
+        return ""
+    lines = ["", "## Error over bytes cast", "",
+             "A panel per exported file. Black: what MPT gives with its presets, with other lists of types in FP32, and with the fewest nodes in",
+             "FP32 for a tolerance (`mpt-run --repair`); the line joins the points of ours that no other of ours beats in both. Colours: the peers;",
+             "hollow: a file that the checker or ONNX Runtime refuses. FP16 only.", ""]  # fmt: skip
+    return "\n".join([*lines, *(f"![{name}: error over bytes cast]({folder}/{name}.svg)" for name in names)]) + "\n"
+
+
 def group_rows(results, group):
     return {name: row for name, row in results.items() if name.startswith(group + "/")}
 
@@ -129,9 +159,9 @@ def summary(results, tools):
 
 
 def losses(results, ours, peers):
-    """Where a peer's valid file is better than ours, by figure."""
+    """Where a peer's valid file is better than ours, by figure; for the presets that are meant to be the best."""
     lines = []
-    for tool in [t for t in ours if kind(t) == "fp16"]:
+    for tool in [t for t in ours if t in ("mpt", "mpt-aggressive")]:
         fewer, dominated, faster = [], [], []
         for name, row in results.items():
             group, _, short = name.partition("/")
@@ -176,23 +206,25 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, {memory}, {system}, Python {platform.python_version()}"
 
 
-def busy():
+def busy(load):
     """A warning where others used the machine: this run alone gives a load of about one."""
-    load = os.getloadavg()[2]
     if load < 1.5 * os.cpu_count():
         return ""
     return (f" **Other programs were running meanwhile (load average {load:.0f} on {os.cpu_count()} cores): all times are several times what an "
             "idle machine needs.**")  # fmt: skip
 
 
-def page(results, ours, peers, missing, versions, notes, seconds, limit):
+def page(results, ours, peers, run):
+    """`run` is what peers.py keeps of a run beside its figures."""
     seen = {tool for row in results.values() for tool in row}
     ours, peers = [t for t in ours if t in seen], [t for t in peers if t in seen]
     tools = [*ours, *peers]
-    pins = "; ".join(" ".join(line for line in text.splitlines() if line and line[0] != "#") for text in versions.values())
+    missing = run.get("missing", {})
+    pins = "; ".join(" ".join(line for line in text.splitlines() if line and line[0] != "#") for text in run.get("versions", {}).values())
     lines = ["# Beside the other converters", "",
-             f"Written by {notes}, on {datetime.date.today()}; bench/README.md says how to read it. Machine: {machine()}. "
-             f"The run took {seconds / 60:.0f} min; a conversion was stopped after {limit:.0f} s.{busy()} Environments: {pins}.", ""]  # fmt: skip
+             f"Written by {run.get('notes', '`bench/peers.py`')}, on {run.get('date', '?')}; bench/README.md says how to read it. "
+             f"Machine: {run.get('machine', '?')}. The run took {run.get('seconds', 0) / 60:.0f} min; a conversion was stopped after "
+             f"{run.get('limit', 0):.0f} s.{busy(run.get('load', 0))} Environments: {pins}.", ""]  # fmt: skip
     lines += [f"Not installable from PyPI here: {', '.join(f'{t} ({why})' for t, why in missing.items())}.", ""] if missing else []
     lines += ["## Summary", "", *summary(results, tools)]
     if ours and peers:
@@ -211,6 +243,7 @@ def page(results, ours, peers, missing, versions, notes, seconds, limit):
         lines += ["Valid, checker / ONNX Runtime:", "", *table(results, "small", tools, validity)]
     if group_rows(results, "growth"):
         lines += ["## Growth: wall s / peak MiB / checker / casts added", "", *table(results, "growth", tools, growth)]
+        lines += [*speedups(results, ours, peers)]
     failed = []
     for name, row in results.items():
         failed += [f"- {name}, {t}: {r['why']}" for t, r in row.items() if r["status"] == "fails" and t in tools]
