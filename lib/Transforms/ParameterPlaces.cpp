@@ -86,8 +86,12 @@ Place ParameterPlaces::getPlaceOfUse(OpOperand &use) const {
   return place;
 }
 
-/// The other operand of an addition or multiplication decides.
+/// The other operand of an addition or multiplication decides. Beside what is no
+/// activation the result's place counts alone: weights are computed so, and so
+/// are the angles of a rotary table, from frequencies and positions.
 Place ParameterPlaces::placeBesides(OpOperand &use, Value other) const {
+  if (isStatic(other))
+    return Place::None;
   auto type = tensorOf(use.get());
   bool adds = isa<nn::AddOp>(use.getOwner());
   Operation *producer = producerOf(other);
@@ -113,6 +117,8 @@ Place ParameterPlaces::placeIn(OpOperand &use) const {
     return Place::None;
   return llvm::TypeSwitch<Operation *, Place>(use.getOwner())
       .Case([&](nn::MatMulOp op) {
+        if (isStatic(op->getOperand(1 - index)))
+          return Place::None;
         // An outer product makes angles of frequencies and positions.
         auto shape = type.getShape();
         bool transposed =

@@ -13,6 +13,7 @@
 #include "StepFunction.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
@@ -65,6 +66,7 @@ public:
 
 private:
   std::optional<ParameterData> load(Parameter &parameter);
+  int64_t findUnmergedSize();
   Parameter duplicate(Parameter &parameter, unsigned number);
   std::pair<bool, std::string> judge(Parameter &parameter, Place place);
 
@@ -133,8 +135,34 @@ Parameter Preparation::duplicate(Parameter &parameter, unsigned number) {
   return {argument, op, std::move(name)};
 }
 
+/// The number of elements of the smallest two parameters that are equal and of
+/// one value: what merges equal initializers of that size has not seen the
+/// file. (Exporters leave large ones alone.)
+int64_t Preparation::findUnmergedSize() {
+  int64_t smallest = std::numeric_limits<int64_t>::max();
+  llvm::DenseSet<std::pair<Type, StringRef>> seen;
+  SmallVector<ParameterData> contents; // `seen` refers to them
+  for (Parameter &parameter : parameters) {
+    auto type = cast<RankedTensorType>(parameter.argument.getType());
+    if (type.getRank() == 0 || type.getNumElements() >= smallest ||
+        parameter.argument.use_empty())
+      continue;
+    auto data = load(parameter);
+    if (!data || !data->isSplat())
+      continue;
+    StringRef element(data->getBytes().data(),
+                      type.getElementTypeBitWidth() / 8);
+    if (seen.insert({type, element}).second)
+      contents.push_back(std::move(*data));
+    else
+      smallest = type.getNumElements();
+  }
+  return smallest;
+}
+
 void Preparation::splitSplats() {
   ParameterPlaces places(function);
+  std::optional<int64_t> unmerged;
   SmallVector<Parameter> added;
   for (Parameter &parameter : parameters) {
     auto type = cast<RankedTensorType>(parameter.argument.getType());
@@ -149,6 +177,16 @@ void Preparation::splitSplats() {
     auto data = load(parameter);
     if (!data || !data->isSplat())
       continue;
+    if (!unmerged)
+      unmerged = findUnmergedSize();
+    if (type.getNumElements() >= *unmerged) {
+      emitRemark(parameter.op.getLoc())
+          << "parameter '" << parameter.name << "' holds one value and has "
+          << users.size()
+          << " users: tied in the model, as other equal initializers of the "
+             "file are apart";
+      continue;
+    }
     emitRemark(parameter.op.getLoc())
         << "parameter '" << parameter.name << "' holds one value and has "
         << users.size()

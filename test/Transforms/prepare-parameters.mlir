@@ -17,6 +17,7 @@
 // CHECK-DAG: nn.parameter @root : tensor
 // CHECK-DAG: nn.parameter @unused : tensor
 // CHECK-DAG: nn.parameter @pixels : tensor
+// CHECK-DAG: nn.parameter @frequencies : tensor
 // CHECK-DAG: nn.parameter @direction trainable = true
 // CHECK-DAG: nn.parameter @length trainable = true
 // REMARK-DAG: remark: trained: 'weight' (factor of a matrix product)
@@ -31,6 +32,7 @@
 // REMARK-DAG: remark: frozen: 'root' (a scalar)
 // REMARK-DAG: remark: frozen: 'unused' (unused)
 // REMARK-DAG: remark: frozen: 'pixels' (scales or shifts an input of the model)
+// REMARK-DAG: remark: frozen: 'frequencies' (multiplied elementwise, like a rotary table)
 // REMARK-DAG: remark: trained: 'direction' (factor of a matrix product)
 // REMARK-DAG: remark: trained: 'length' (factor of a matrix product)
 nn.parameter @weight : tensor<4x4xf32>
@@ -45,6 +47,7 @@ nn.parameter @rotary : tensor<2x4xf32>
 nn.parameter @root : tensor<1xf32>
 nn.parameter @unused : tensor<4xf32>
 nn.parameter @pixels : tensor<4xf32>
+nn.parameter @frequencies : tensor<4xf32>
 nn.parameter @direction : tensor<4x4xf32>
 nn.parameter @length : tensor<4x1xf32>
 func.func @forward(%ids: tensor<2xi64> {mp.name = "ids", mp.role = #mp.role<input>},
@@ -61,6 +64,7 @@ func.func @forward(%ids: tensor<2xi64> {mp.name = "ids", mp.role = #mp.role<inpu
     %root: tensor<1xf32> {mp.name = "root", mp.role = #mp.role<parameter>, nn.parameter = @root},
     %unused: tensor<4xf32> {mp.name = "unused", mp.role = #mp.role<parameter>, nn.parameter = @unused},
     %pixels: tensor<4xf32> {mp.name = "pixels", mp.role = #mp.role<parameter>, nn.parameter = @pixels},
+    %frequencies: tensor<4xf32> {mp.name = "frequencies", mp.role = #mp.role<parameter>, nn.parameter = @frequencies},
     %direction: tensor<4x4xf32> {mp.name = "direction", mp.role = #mp.role<parameter>, nn.parameter = @direction},
     %length: tensor<4x1xf32> {mp.name = "length", mp.role = #mp.role<parameter>, nn.parameter = @length})
     -> (tensor<1x2x4xf32> {mp.name = "y", mp.role = #mp.role<output>}) {
@@ -75,6 +79,11 @@ func.func @forward(%ids: tensor<2xi64> {mp.name = "ids", mp.role = #mp.role<inpu
   %8 = nn.add %7, %nothing : tensor<2x4xf32>, tensor<2x4xf32>
   %9 = nn.mul %8, %rotary : tensor<2x4xf32>, tensor<2x4xf32>
   %10 = nn.mul %9, %root : tensor<2x4xf32>, tensor<1xf32>
+  // Rotary frequencies, times positions: a vector, but no weight.
+  %positions = nn.constant dense<[[0.0], [1.0]]> : tensor<2x1xf32>
+  %angles = nn.mul %frequencies, %positions : tensor<4xf32>, tensor<2x1xf32>
+  %cosines = nn.cos %angles : tensor<2x4xf32>
+  %turned = nn.mul %10, %cosines : tensor<2x4xf32>, tensor<2x4xf32>
   // Weight norm: a factor that is computed from two parameters.
   %11 = nn.mul %direction, %direction : tensor<4x4xf32>, tensor<4x4xf32>
   %12 = nn.reduce_sum %11 {axes = array<i64: 1>, keepdims = true} : (tensor<4x4xf32>) -> tensor<4x1xf32>
@@ -82,7 +91,7 @@ func.func @forward(%ids: tensor<2xi64> {mp.name = "ids", mp.role = #mp.role<inpu
   %14 = nn.div %direction, %13 : tensor<4x4xf32>, tensor<4x1xf32>
   %15 = nn.mul %14, %length : tensor<4x4xf32>, tensor<4x1xf32>
   %16 = nn.transpose %15 {permutation = array<i64: 1, 0>} : tensor<4x4xf32>
-  %17 = nn.matmul %10, %16 : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+  %17 = nn.matmul %turned, %16 : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
   %18 = nn.add %17, %position : tensor<2x4xf32>, tensor<1x2x4xf32>
   return %18 : tensor<1x2x4xf32>
 }

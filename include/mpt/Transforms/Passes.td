@@ -20,7 +20,8 @@ def PrepareParametersPass : Pass<"mpt-prepare-parameters", "::mlir::ModuleOp"> {
        model every zero bias and every unit scale are one tensor. A parameter whose elements
        are all equal and that several operations use becomes one parameter per use
        (`<name>`, `<name>.1`, ...). A parameter with content that several operations use is a
-       real tie and stays one.
+       real tie and stays one, and so is one whose elements are all equal in a file that has two
+       equal ones of its size or less: nothing merged them, so the model itself uses it twice.
     2. **A table and its transpose are tied.** Where one parameter is bit for bit the transpose
        of another, it is replaced by an `nn.transpose` of it.
     3. **Trainable is what stands in a weight's place:** factors of matrix products and filters,
