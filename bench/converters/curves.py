@@ -1,7 +1,8 @@
 """The curves that bench/peers.py draws: error over bytes cast, one picture per model, one panel per file.
 
-Our points are what the policies and the sweep give; the line joins those that no other point of ours beats in both. Every
-other converter's file is a point, hollow where it is invalid."""
+Our points are what the policies and the sweep give; a line joins those that no other point of ours beats in both: black where
+all FLOPs of matrix products and convolutions are in 16 bit, as in the files of the other converters, grey where at least half
+are. Every other converter's file is a point, hollow where it is invalid."""
 
 import math
 import pathlib
@@ -58,29 +59,31 @@ def draw(results, peers, folder):
     colors = {peer: f"C{i % 10}" for i, peer in enumerate(peers)}
     drawn = families(results)
     for family, files in drawn.items():
-        figure, panels = plt.subplots(1, len(files), figsize=(4.2 * len(files) + 1.6, 3.6), squeeze=False, sharey=True)
+        figure, panels = plt.subplots(1, len(files), figsize=(3.6 * len(files) + 2.4, 3.6), squeeze=False, sharey=True)
         labels = {}
         for axes, (name, row) in zip(panels[0], files):
             panel(axes, name, row, peers, colors, labels)
         panels[0][0].set_ylabel("error, 16-bit tensors stored in 16 bit")
         figure.legend(labels.values(), labels.keys(), loc="center right", fontsize=7)
-        figure.tight_layout(rect=(0, 0, 1 - 1.5 / figure.get_figwidth(), 1))
+        figure.tight_layout(rect=(0, 0, 1 - 2.4 / figure.get_figwidth(), 1))
         figure.savefig(folder / f"{family}.svg", metadata={"Date": None})
         plt.close(figure)
     return list(drawn)
 
 
 def panel(axes, name, row, peers, colors, labels):
+    from matplotlib import ticker
+
     fp16 = {tool: record for tool, record in row.items() if tables.kind(tool) == "fp16"}
-    ours = {tool: point(record) for tool, record in fp16.items() if tool.startswith(("mpt", "sweep:"))}
-    ours = {tool: value for tool, value in ours.items() if value}
-    line = frontier(value for tool, value in ours.items() if tool != "mpt-paint")
-    if not line:
-        return
-    labels["our frontier"] = axes.plot(*zip(*line), "k-", linewidth=1, drawstyle="steps-post")[0]
-    swept = [value for tool, value in ours.items() if tool.startswith("sweep:")]
-    if swept:
-        labels["policies swept"] = axes.plot(*zip(*swept), "k.", markersize=4)[0]
+    mine = {tool: record for tool, record in fp16.items() if tool.startswith(("mpt", "sweep:")) and tool != "mpt-paint"}
+    for least, color, style, label in ((0.5, "0.6", ":", "at least half of the FLOPs in 16 bit"), (0.9999, "black", "-", "all FLOPs in 16 bit")):
+        known = {tool: point(r) for tool, r in mine.items() if (r.get("flops16") or 0) >= least and point(r)}
+        if known:
+            labels[label] = axes.plot(*zip(*frontier(known.values())), color=color, linestyle=style, linewidth=1, drawstyle="steps-post")[0]
+        swept = [value for tool, value in known.items() if tool.startswith("sweep:")]
+        if swept:
+            axes.plot(*zip(*swept), ".", color=color, markersize=4)
+    ours = {tool: point(record) for tool, record in fp16.items() if tool.startswith("mpt") and point(record)}
     for marker, (tool, label) in zip("oDsx", NAMED.items()):
         if tool in ours:
             labels[f"MPT {label}"] = axes.plot(*ours[tool], marker, color="black", markersize=6, linestyle="none")[0]
@@ -93,6 +96,10 @@ def panel(axes, name, row, peers, colors, labels):
                                      linestyle="none", alpha=0.8)[0]  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+    axes.tick_params(labelsize=7, which="both")
     axes.set_xlabel("KiB read and written by casts")
     axes.set_title(name, fontsize=10)
     axes.grid(True, which="both", linewidth=0.3, alpha=0.5)

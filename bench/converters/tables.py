@@ -130,9 +130,10 @@ def pictures(names, folder):
     if not names:
         return ""
     lines = ["", "## Error over bytes cast", "",
-             "A panel per exported file. Black: what MPT gives with its presets, with other lists of types in FP32, and with the fewest nodes in",
-             "FP32 for a tolerance (`mpt-run --repair`); the line joins the points of ours that no other of ours beats in both. Colours: the peers;",
-             "hollow: a file that the checker or ONNX Runtime refuses. FP16 only.", ""]  # fmt: skip
+             "A panel per exported file. Black: what MPT gives with its presets and with other lists of types in FP32, all matrix products and",
+             "convolutions in 16 bit, as in the peers' files; grey: with at least half of their FLOPs in 16 bit, among them the fewest nodes in FP32",
+             "for a tolerance (`mpt-run --repair`). A line joins the points of ours that no other of ours beats in both. Colours: the peers; hollow: a",
+             "file that the checker or ONNX Runtime refuses. FP16 only.", ""]  # fmt: skip
     return "\n".join([*lines, *(f"![{name}: error over bytes cast]({folder}/{name}.svg)" for name in names)]) + "\n"
 
 
@@ -146,7 +147,7 @@ def summary(results, tools):
     for tool in tools:
         counts = []
         for group, judge in (("models", valid), ("light", valid), ("small", lambda r: right(r, tool))):
-            rows = [row[tool] for row in group_rows(results, group).values() if tool in row]
+            rows = [row[tool] for row in group_rows(results, group).values() if row.get(tool, {}).get("status", "not run") != "not run"]
             counts.append(f"{sum(map(judge, rows))} of {len(rows)}" if rows else "-")
         models = [row[tool] for row in group_rows(results, "models").values() if tool in row]
         done = [r for r in models if valid(r)]
