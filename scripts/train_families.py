@@ -51,7 +51,7 @@ RECIPES = {
     "resnet": Recipe(["vision/prepare.py", "--samples", "12800"], 64, "sgd(lr=0.005, momentum=0.9, weight_decay=1e-4)",
                      "Fashion-MNIST, tiled to 64x64"),
     "inception": Recipe(["vision/prepare.py", "--extent", "299", "--how", "enlarge", "--samples", "1600"], 8,
-                        "sgd(lr=0.01, momentum=0.9, nesterov=true, weight_decay=4e-5)", "Fashion-MNIST, enlarged to 299x299"),
+                        "adamw(lr=3e-4, weight_decay=0.01)", "Fashion-MNIST, enlarged to 299x299"),
     "bert": Recipe(["text/prepare.py", "--task", "masked"], 16, ADAMW, "the Jargon File, bytes, masked"),
     "gpt": Recipe(["text/prepare.py", "--task", "causal"], 16, ADAMW, "the Jargon File, bytes"),
     "whisper": Recipe(["speech/prepare.py", "--task", "whisper"], 8, ADAMW, "Asterisk's prompts, log-mel"),
