@@ -86,9 +86,9 @@ Place ParameterPlaces::getPlaceOfUse(OpOperand &use) const {
   return place;
 }
 
-/// The other operand of an addition or multiplication decides. Beside what is no
-/// activation the result's place counts alone: weights are computed so, and so
-/// are the angles of a rotary table, from frequencies and positions.
+/// The other operand of an addition or multiplication decides. Beside what is
+/// no activation the result's place counts alone: weights are computed so, and
+/// so are the angles of a rotary table, from frequencies and positions.
 Place ParameterPlaces::placeBesides(OpOperand &use, Value other) const {
   if (isStatic(other))
     return Place::None;
