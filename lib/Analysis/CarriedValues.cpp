@@ -3,6 +3,7 @@
 #include "mpt/Analysis/CarriedValues.h"
 
 #include "mpt/Analysis/PrecisionAssignment.h"
+#include "mpt/Interfaces/SliceFlowOpInterface.h"
 
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
@@ -24,6 +25,7 @@ public:
   SmallVector<CarriedChain> run() {
     addBranches();
     addLoop();
+    addSlices();
     return collect();
   }
 
@@ -53,6 +55,7 @@ private:
 
   void addBranches();
   void addLoop();
+  void addSlices();
   SmallVector<CarriedChain> collect();
 
   RegionBranchOpInterface op;
@@ -107,6 +110,17 @@ void ChainFinder::addLoop() {
     classes.join(number, numberOf(yield));
     classes.join(number, numberOf(Value(result)));
   }
+}
+
+void ChainFinder::addSlices() {
+  auto slices = dyn_cast<SliceFlowOpInterface>(op.getOperation());
+  if (!slices)
+    return;
+  SmallVector<std::pair<OpOperand *, Value>> flow;
+  slices.getSliceFlow(flow);
+  for (auto [operand, value] : flow)
+    if (isFloatTensor(value.getType()))
+      classes.join(numberOf(*operand), numberOf(value));
 }
 
 SmallVector<CarriedChain> ChainFinder::collect() {

@@ -3,6 +3,7 @@
 #include "mpt/Analysis/ValueRanges.h"
 
 #include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "mpt/Interfaces/SliceFlowOpInterface.h"
 #include "mpt/Interfaces/ValueRangeOpInterface.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -197,10 +198,20 @@ void ValueRanges::visitBranches(RegionBranchOpInterface op) {
       changed = true;
     }
   };
+  // Slices: before the regions what they are given, then what they give.
+  SmallVector<std::pair<OpOperand *, Value>> slices;
+  if (auto interface = dyn_cast<SliceFlowOpInterface>(op.getOperation()))
+    interface.getSliceFlow(slices);
+  auto flowSlices = [&](bool given) {
+    for (auto [operand, value] : slices)
+      if ((operand->getOwner() == op) == given)
+        flow(operand->get(), value);
+  };
   llvm::SmallPtrSet<Region *, 4> reached;
   SmallVector<RegionSuccessor> successors;
   for (; changed; ++round) {
     changed = false;
+    flowSlices(/*given=*/true);
     successors.clear();
     op.getSuccessorRegions(RegionBranchPoint::parent(), successors);
     for (RegionSuccessor &successor : successors) {
@@ -228,6 +239,7 @@ void ValueRanges::visitBranches(RegionBranchOpInterface op) {
         }
       }
     }
+    flowSlices(/*given=*/false);
   }
   --depth;
 }

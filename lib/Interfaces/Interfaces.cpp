@@ -3,6 +3,7 @@
 #include "mpt/Interfaces/DifferentiableOpInterface.h"
 #include "mpt/Interfaces/LossScaleOpInterface.h"
 #include "mpt/Interfaces/PrecisionOpInterface.h"
+#include "mpt/Interfaces/SliceFlowOpInterface.h"
 #include "mpt/Interfaces/ValueRangeOpInterface.h"
 
 using namespace mpt;
@@ -36,4 +37,5 @@ llvm::StringRef mpt::stringifyPrecisionReasonKind(PrecisionReasonKind value) {
 #include "mpt/Interfaces/DifferentiableOpInterface.cpp.inc"
 #include "mpt/Interfaces/LossScaleOpInterface.cpp.inc"
 #include "mpt/Interfaces/PrecisionOpInterface.cpp.inc"
+#include "mpt/Interfaces/SliceFlowOpInterface.cpp.inc"
 #include "mpt/Interfaces/ValueRangeOpInterface.cpp.inc"

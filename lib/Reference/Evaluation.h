@@ -10,6 +10,9 @@
 
 namespace mpt::reference {
 
+/// Values from outside that the regions of an operation read.
+using Captures = llvm::DenseMap<mlir::Value, const Tensor *>;
+
 /// One operation being evaluated. The results are allocated, all zero, with the
 /// operation's result types; rounding them is the caller's business.
 struct Evaluation {
@@ -17,6 +20,7 @@ struct Evaluation {
   llvm::ArrayRef<const Tensor *> operands;
   const Options &options;
   llvm::SmallVector<Tensor> results;
+  const Captures *captures = nullptr;
 
   const Tensor &operand(unsigned index) const { return *operands[index]; }
   /// For an operation whose only optional operand is the last one.
@@ -62,6 +66,7 @@ void addShapeEvaluations(Registry &registry);
 void addIndexingEvaluations(Registry &registry);
 void addTrainingEvaluations(Registry &registry);
 void addCTCEvaluations(Registry &registry);
+void addControlFlowEvaluations(Registry &registry);
 void addStructureEvaluations(Registry &registry);
 void addScalingEvaluations(Registry &registry);
 
@@ -69,7 +74,7 @@ void addScalingEvaluations(Registry &registry);
 /// are the result.
 mlir::FailureOr<llvm::SmallVector<Tensor>>
 evaluateBlock(mlir::Block &block, llvm::ArrayRef<const Tensor *> arguments,
-              const Options &options);
+              const Options &options, const Captures *captures = nullptr);
 
 //===----------------------------------------------------------------------===//
 // Loops over strided boxes

@@ -3,6 +3,7 @@
 #include "mpt/Reference/Interpreter.h"
 #include "Evaluation.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "mpt/Data/FileIO.h"
 #include "mpt/Dialect/NN/IR/NNDialect.h"
 #include "llvm/ADT/DenseMap.h"
@@ -30,6 +31,7 @@ static const Registry &getRegistry() {
     addIndexingEvaluations(result);
     addTrainingEvaluations(result);
     addCTCEvaluations(result);
+    addControlFlowEvaluations(result);
     addStructureEvaluations(result);
     addScalingEvaluations(result);
     return result;
@@ -59,9 +61,9 @@ static LogicalResult allocate(Operation *op, Type type, Tensor &result) {
   return success();
 }
 
-FailureOr<SmallVector<Tensor>> evaluateOp(Operation *op,
-                                          ArrayRef<const Tensor *> operands,
-                                          const Options &options) {
+static FailureOr<SmallVector<Tensor>>
+evaluate(Operation *op, ArrayRef<const Tensor *> operands,
+         const Options &options, const Captures *captures) {
   const Registry::Function *function =
       getRegistry().find(op->getName().getStringRef());
   if (!function) {
@@ -72,7 +74,7 @@ FailureOr<SmallVector<Tensor>> evaluateOp(Operation *op,
              << ", which the reference interpreter cannot evaluate";
     return op->emitOpError("has no evaluation in the reference interpreter");
   }
-  Evaluation evaluation{op, operands, options, {}};
+  Evaluation evaluation{op, operands, options, {}, captures};
   evaluation.results.resize(op->getNumResults());
   for (auto [type, result] :
        llvm::zip_equal(op->getResultTypes(), evaluation.results))
@@ -86,6 +88,12 @@ FailureOr<SmallVector<Tensor>> evaluateOp(Operation *op,
   if (options.observer && failed(options.observer(op, evaluation.results)))
     return failure();
   return std::move(evaluation.results);
+}
+
+FailureOr<SmallVector<Tensor>> evaluateOp(Operation *op,
+                                          ArrayRef<const Tensor *> operands,
+                                          const Options &options) {
+  return evaluate(op, operands, options, nullptr);
 }
 
 namespace {
@@ -103,8 +111,19 @@ static int64_t countUses(Value value) {
 
 FailureOr<SmallVector<Tensor>> evaluateBlock(Block &block,
                                              ArrayRef<const Tensor *> arguments,
-                                             const Options &options) {
+                                             const Options &options,
+                                             const Captures *captures) {
   llvm::DenseMap<Value, Slot> slots;
+  auto find = [&](Value value) -> const Tensor * {
+    if (auto it = slots.find(value); it != slots.end())
+      return it->second.tensor;
+    return captures ? captures->lookup(value) : nullptr;
+  };
+  auto release = [&](Value value) {
+    auto it = slots.find(value);
+    if (it != slots.end() && --it->second.usesLeft == 0)
+      slots.erase(it);
+  };
   for (auto [argument, tensor] :
        llvm::zip_equal(block.getArguments(), arguments)) {
     Slot &slot = slots[argument];
@@ -114,30 +133,37 @@ FailureOr<SmallVector<Tensor>> evaluateBlock(Block &block,
   for (Operation &op : block) {
     SmallVector<const Tensor *> operands;
     for (Value operand : op.getOperands()) {
-      auto it = slots.find(operand);
-      if (it == slots.end())
+      operands.push_back(find(operand));
+      if (!operands.back())
         return op.emitOpError("uses a value from outside of its block");
-      operands.push_back(it->second.tensor);
     }
     if (op.hasTrait<OpTrait::IsTerminator>()) {
       SmallVector<Tensor> results;
-      for (Value operand : op.getOperands()) {
-        Slot &slot = slots.find(operand)->second;
-        if (slot.owned && --slot.usesLeft == 0)
-          results.push_back(std::move(*slot.owned));
+      for (auto [operand, tensor] :
+           llvm::zip_equal(op.getOperands(), operands)) {
+        auto it = slots.find(operand);
+        if (it != slots.end() && it->second.owned && --it->second.usesLeft == 0)
+          results.push_back(std::move(*it->second.owned));
         else
-          results.push_back(*slot.tensor);
+          results.push_back(*tensor);
       }
       return results;
     }
-    FailureOr<SmallVector<Tensor>> results = evaluateOp(&op, operands, options);
+    // What regions read from outside counts as operands.
+    Captures inner;
+    SmallVector<Value> captured;
+    if (op.getNumRegions() != 0)
+      visitUsedValuesDefinedAbove(op.getRegions(), [&](OpOperand *use) {
+        captured.push_back(use->get());
+        if (const Tensor *tensor = find(use->get()))
+          inner[use->get()] = tensor;
+      });
+    FailureOr<SmallVector<Tensor>> results =
+        evaluate(&op, operands, options, &inner);
     if (failed(results))
       return failure();
-    for (Value operand : op.getOperands()) {
-      auto it = slots.find(operand);
-      if (it != slots.end() && --it->second.usesLeft == 0)
-        slots.erase(it);
-    }
+    llvm::for_each(op.getOperands(), release);
+    llvm::for_each(captured, release);
     for (auto [value, tensor] : llvm::zip_equal(op.getResults(), *results)) {
       if (value.use_empty())
         continue;

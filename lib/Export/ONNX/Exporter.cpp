@@ -129,8 +129,8 @@ static int64_t irVersionOf(int64_t opset) {
 void Exporter::chooseVersions() {
   auto recorded = module->getAttrOfType<IntegerAttr>("nn.onnx_opset");
   opset = recorded ? recorded.getInt() : 18;
-  for (Operation &op : function.front())
-    opset = std::max(opset, neededOpset(op));
+  function.front().walk(
+      [&](Operation *op) { opset = std::max(opset, neededOpset(*op)); });
   for (Type type : function.getArgumentTypes())
     if (getElementTypeOrSelf(type).isBF16())
       opset = std::max<int64_t>(opset, 22);
@@ -471,6 +471,7 @@ const Registry &Registry::get() {
     registerShapes(result);
     registerReductions(result);
     registerLosses(result);
+    registerControlFlow(result);
     return result;
   }();
   return registry;

@@ -68,6 +68,10 @@ public:
   std::string scalar(mlir::Type element, double value);
   std::string boolean(bool value);
   std::string constant(mlir::DenseElementsAttr elements);
+  /// A block as a graph attribute: its operations, its arguments as inputs, the
+  /// operands of its terminator as outputs.
+  llvm::LogicalResult addSubgraph(mlir::Block &block, llvm::StringRef role,
+                                  onnx::AttributeProto &attribute);
   /// Two values that are one.
   void alias(mlir::Value value, const std::string &name);
 
@@ -112,7 +116,7 @@ private:
   google::protobuf::Arena arena;
   onnx::ModelProto &model =
       *google::protobuf::Arena::CreateMessage<onnx::ModelProto>(&arena);
-  onnx::GraphProto *graph = nullptr;
+  onnx::GraphProto *graph = nullptr; // the one being filled
   int64_t opset = 0;
   mlir::Operation *current = nullptr;
   llvm::DenseMap<mlir::Value, std::string> names;
@@ -159,6 +163,7 @@ void registerNormalizations(Registry &registry);
 void registerShapes(Registry &registry);
 void registerReductions(Registry &registry);
 void registerLosses(Registry &registry);
+void registerControlFlow(Registry &registry);
 
 /// The oldest opset that can express an operation in its types.
 int64_t neededOpset(mlir::Operation &op);

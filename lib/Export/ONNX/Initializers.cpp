@@ -30,7 +30,7 @@ static std::string rawBytes(DenseElementsAttr elements) {
 
 void Exporter::addInitializer(const std::string &name, RankedTensorType type,
                               Bytes bytes) {
-  auto *tensor = graph->add_initializer();
+  auto *tensor = model.mutable_graph()->add_initializer();
   tensor->set_name(name);
   tensor->set_data_type(onnxElementType(type.getElementType()));
   for (int64_t extent : type.getShape())

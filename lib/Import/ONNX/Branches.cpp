@@ -32,46 +32,58 @@ GraphImporter::chooseBranch(const onnx::NodeProto &proto) const {
   return nullptr;
 }
 
+GraphImporter::NameScope::NameScope(GraphImporter &importer,
+                                    const onnx::GraphProto &graph)
+    : importer(importer) {
+  for (const auto &input : graph.input())
+    define(input.name());
+  for (const auto &tensor : graph.initializer())
+    define(tensor.name());
+  for (const auto &tensor : graph.sparse_initializer())
+    define(tensor.values().name());
+  for (const auto &node : graph.node())
+    for (const std::string &output : node.output())
+      define(output);
+}
+
+void GraphImporter::NameScope::define(const std::string &name) {
+  const Binding *before = importer.lookup(name);
+  outer.try_emplace(name,
+                    before ? std::optional<Binding>(*before) : std::nullopt);
+  importer.bindings.erase(name);
+}
+
+GraphImporter::NameScope::~NameScope() {
+  for (auto &entry : outer) {
+    if (entry.getValue())
+      importer.bindings[entry.getKey()] = std::move(*entry.getValue());
+    else
+      importer.bindings.erase(entry.getKey());
+  }
+}
+
 bool GraphImporter::inlineBranch(const onnx::NodeProto &proto,
                                  const onnx::GraphProto &branch,
                                  std::string &error) {
   scanUses(branch);
-  // The names of a branch are its own: what they meant before comes back.
-  llvm::StringMap<std::optional<Binding>> outer;
-  auto define = [&](const std::string &name) {
-    const Binding *before = lookup(name);
-    outer.try_emplace(name,
-                      before ? std::optional<Binding>(*before) : std::nullopt);
-    bindings.erase(name);
-  };
-  for (const auto &tensor : branch.initializer())
-    define(tensor.name());
-  for (const auto &tensor : branch.sparse_initializer())
-    define(tensor.values().name());
-  for (const auto &node : branch.node())
-    for (const std::string &output : node.output())
-      define(output);
-  if (!addInitializers(branch, error))
-    return false;
-  for (const auto &node : branch.node())
-    if (!addNode(node, error))
-      return false;
   SmallVector<Binding> results;
-  for (int i = 0; i < proto.output_size(); ++i) {
-    const Binding *result = lookup(branch.output(i).name());
-    if (!result) {
-      error = file.path + ": a branch of node '" +
-              data::printable(proto.name()) + "' (If) has no output '" +
-              data::printable(branch.output(i).name()) + "'";
+  {
+    NameScope scope(*this, branch);
+    if (!addInitializers(branch, error))
       return false;
+    for (const auto &node : branch.node())
+      if (!addNode(node, error))
+        return false;
+    for (int i = 0; i < proto.output_size(); ++i) {
+      const Binding *result = lookup(branch.output(i).name());
+      if (!result) {
+        error = file.path + ": a branch of node '" +
+                data::printable(proto.name()) + "' (If) has no output '" +
+                data::printable(branch.output(i).name()) + "'";
+        return false;
+      }
+      results.push_back(*result);
     }
-    results.push_back(*result);
-  }
-  for (auto &entry : outer) {
-    if (entry.getValue())
-      bindings[entry.getKey()] = std::move(*entry.getValue());
-    else
-      bindings.erase(entry.getKey());
   }
   for (auto [name, result] : llvm::zip(proto.output(), results))
     bind(name, std::move(result));

@@ -224,10 +224,13 @@ Value GraphImporter::createParameter(StringRef name,
   while (!symbols.insert(symbol).second)
     symbol += "_";
   OpBuilder::InsertionGuard guard(builder);
+  // Bodies may use one name for different weights.
+  bool isInBody = builder.getInsertionBlock() != block;
   builder.setInsertionPoint(function);
   nn::ParameterOp::create(builder, NameLoc::get(StringAttr::get(context, name)),
                           symbol, type, false, value);
-  return addArgument(name, type, role, FlatSymbolRefAttr::get(context, symbol));
+  return addArgument(isInBody ? StringRef(symbol) : name, type, role,
+                     FlatSymbolRefAttr::get(context, symbol));
 }
 
 Value GraphImporter::importTensor(StringRef name,

@@ -49,6 +49,9 @@ public:
                                         std::string &error) {
     return readElements(context, tensor, &file, error);
   }
+  Outcome importIf(Node &node);
+  Outcome importLoop(Node &node);
+  Outcome importScan(Node &node);
   /// The node as nn.onnx_node; false and a message in `error` after a failure.
   bool keep(const onnx::NodeProto &node, mlir::Location loc,
             std::string &error);
@@ -59,6 +62,21 @@ private:
     mp::Role role;
     mlir::FlatSymbolRefAttr parameter;
   };
+
+  /// While it lives, the names of a subgraph are its own; then what they meant
+  /// before comes back.
+  class NameScope {
+  public:
+    NameScope(GraphImporter &importer, const onnx::GraphProto &graph);
+    ~NameScope();
+
+  private:
+    void define(const std::string &name);
+
+    GraphImporter &importer;
+    llvm::StringMap<std::optional<Binding>> outer;
+  };
+  struct Attempt;
 
   bool fixDimensions(std::string &error);
   bool prepare(std::string &error);
@@ -76,6 +94,15 @@ private:
   const onnx::GraphProto *chooseBranch(const onnx::NodeProto &proto) const;
   bool inlineBranch(const onnx::NodeProto &proto,
                     const onnx::GraphProto &branch, std::string &error);
+  bool importBody(const onnx::GraphProto &graph, mlir::Region &region,
+                  llvm::ArrayRef<mlir::Value> inputs,
+                  llvm::SmallVectorImpl<mlir::Value> &outputs);
+  Outcome finish(Node &node, Attempt &attempt, llvm::StringRef name,
+                 mlir::ValueRange operands, mlir::TypeRange types,
+                 llvm::ArrayRef<mlir::NamedAttribute> attributes);
+  void eraseDeadIn(mlir::Block &body);
+  void forget(mlir::Operation *op);
+  void dropArguments(size_t count);
   mlir::Value addArgument(llvm::StringRef name, mlir::Type type, mp::Role role,
                           mlir::FlatSymbolRefAttr parameter = {});
   mlir::Value createParameter(llvm::StringRef name,

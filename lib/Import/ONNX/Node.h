@@ -118,6 +118,10 @@ public:
   /// The outcome for a node whose value is `tensor`: a parameter when it holds
   /// more than `maxFloats` floats, else a constant.
   Outcome importTensor(const onnx::TensorProto &tensor, int64_t maxFloats);
+  /// If, Loop and Scan: their bodies become regions.
+  Outcome importIf();
+  Outcome importLoop();
+  Outcome importScan();
   /// The elements of a tensor attribute; null for types that only ONNX knows.
   mlir::DenseElementsAttr readAttribute(const onnx::TensorProto &tensor);
   mlir::Value constant(mlir::DenseElementsAttr elements);
@@ -230,6 +234,7 @@ void registerAttention(Registry &registry);
 void registerLosses(Registry &registry);
 void registerRecurrent(Registry &registry);
 void registerResize(Registry &registry);
+void registerControlFlow(Registry &registry);
 
 } // namespace mpt::importer
 

@@ -54,6 +54,7 @@ const Registry &Registry::get() {
     registerLosses(result);
     registerRecurrent(result);
     registerResize(result);
+    registerControlFlow(result);
     return result;
   }();
   return registry;

@@ -221,9 +221,12 @@ protected:
 /// An operation without a transfer function may give anything: sound, and of
 /// no use. The list is what is known to be so.
 TEST_F(ValueRangesTest, OperationsWithoutTransferFunction) {
-  // Symbols, foreign nodes, groups and terminators; constants are read.
+  // Symbols, foreign nodes, groups and terminators; constants are read, and
+  // regions iterated.
   const std::set<std::string> none = {
-      "nn.constant", "nn.kernel", "nn.onnx_node", "nn.parameter", "nn.yield"};
+      "nn.branch_yield", "nn.constant", "nn.if",   "nn.kernel",
+      "nn.loop",         "nn.next",     "nn.scan", "nn.onnx_node",
+      "nn.parameter",    "nn.yield"};
   std::set<std::string> missing;
   for (RegisteredOperationName name : context.getRegisteredOperations()) {
     StringRef dialect = name.getDialectNamespace();
@@ -250,6 +253,29 @@ TEST_F(ValueRangesTest, UnknownInputsMayBeAnything) {
   EXPECT_EQ(ranges[1].lo, 0);
   EXPECT_TRUE(ranges[1].posInf && ranges[1].nan);
   EXPECT_NEAR(ranges[2].hi, 4, 1e-5);
+}
+
+TEST_F(ValueRangesTest, SlicesHaveTheRangeOfTheWhole) {
+  auto ranges = infer(R"(
+    func.func @f(%c: tensor<i1>, %x: tensor<3x4xf32> {mp.range = array<f64: -2.0, 3.0>}) -> (tensor<4x3xf32>, tensor<3x4xf32>) {
+      %0 = nn.scan carried() over(%x) {
+      ^bb0(%slice: tensor<4xf32>):
+        %1 = nn.relu %slice : tensor<4xf32>
+        nn.next collected(%1 : tensor<4xf32>)
+      } {axes = array<i64: 0>, reversed = array<i1: false>, collected_axes = array<i64: 1>, collected_reversed = array<i1: false>}
+        : (tensor<3x4xf32>) -> (tensor<4x3xf32>)
+      %2 = nn.if %c -> (tensor<3x4xf32>) {
+        %3 = nn.neg %x : tensor<3x4xf32>
+        nn.branch_yield %3 : tensor<3x4xf32>
+      } else {
+        nn.branch_yield %x : tensor<3x4xf32>
+      }
+      return %0, %2 : tensor<4x3xf32>, tensor<3x4xf32>
+    })");
+  EXPECT_EQ(ranges[0].lo, 0);
+  EXPECT_EQ(ranges[0].hi, 3);
+  EXPECT_EQ(ranges[1].lo, -3);
+  EXPECT_EQ(ranges[1].hi, 3);
 }
 
 TEST_F(ValueRangesTest, OperandsThatHangTogether) {

@@ -8,6 +8,7 @@
 #include "Work.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mpt/Dialect/NN/IR/NNControlFlow.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -39,6 +40,10 @@ void NNDialect::initialize() {
   registerShapeOps();
   registerTrainingOps();
   registerStructureOps();
+  addOperations<
+#define GET_OP_LIST
+#include "mpt/Dialect/NN/IR/NNControlFlowOps.cpp.inc"
+      >();
 
   attachElementwiseRanges(getContext());
   attachBinaryRanges(getContext());

@@ -11,6 +11,7 @@ include "mpt/Dialect/NN/IR/NNNormalizationOps.td"
 include "mpt/Dialect/NN/IR/NNReductionOps.td"
 include "mpt/Dialect/NN/IR/NNShapeOps.td"
 include "mpt/Dialect/NN/IR/NNTrainingOps.td"
+include "mpt/Dialect/NN/IR/NNControlFlowOps.td"
 include "mpt/Dialect/NN/IR/NNStructureOps.td"
 
 #endif // MPT_DIALECT_NN_IR_NNOPS
