@@ -2,6 +2,7 @@
 
 #include "mpt/Analysis/RoundingErrors.h"
 
+#include "mpt/Analysis/CarriedValues.h"
 #include "mpt/Dialect/MP/IR/MPDialect.h"
 #include "mpt/Interfaces/LossScaleOpInterface.h"
 #include "mpt/Interfaces/PrecisionOpInterface.h"
@@ -138,15 +139,64 @@ void RoundingErrors::visit(Operation *op) {
   }
 }
 
+void RoundingErrors::visitRegion(Region &region) {
+  for (Block &block : region)
+    for (Operation &op : block) {
+      visit(&op);
+      if (op.getNumRegions() != 0)
+        if (auto branches = dyn_cast<RegionBranchOpInterface>(op))
+          visitControlFlow(branches);
+    }
+}
+
+/// What a trip adds to the error of a carried value, every trip adds.
+void RoundingErrors::visitControlFlow(RegionBranchOpInterface op) {
+  SmallVector<CarriedChain> chains = getCarriedChains(op);
+  SmallVector<mp::DecisionAttr> decisions = getCarriedDecisions(op);
+  /// The worst of the values that are handed over, from outside or from inside.
+  auto worst = [&](size_t number, bool outside) {
+    State state;
+    auto decision =
+        number < decisions.size() ? decisions[number] : mp::DecisionAttr();
+    for (OpOperand *operand : chains[number].operands) {
+      if ((operand->getOwner() == op) != outside)
+        continue;
+      State given = states.lookup(operand->get());
+      if (decision && decision.getLow() && !given.low)
+        given = {given.variance + roundingVariance(decision.getType()), true};
+      state.variance = std::max(state.variance, given.variance);
+      state.low |= given.low;
+    }
+    return state;
+  };
+  SmallVector<State> before;
+  for (size_t number = 0; number < chains.size(); ++number) {
+    before.push_back(worst(number, /*outside=*/true));
+    for (Value input : chains[number].inputs)
+      states[input] = before.back();
+  }
+  double trips = 1;
+  for (Region &region : op->getRegions()) {
+    visitRegion(region);
+    trips = std::max(trips, estimateTrips(op, region));
+  }
+  for (size_t number = 0; number < chains.size(); ++number) {
+    State state = worst(number, /*outside=*/false);
+    const double added = state.variance - before[number].variance;
+    state.variance = before[number].variance + trips * std::max(added, 0.0);
+    for (Value input : chains[number].inputs)
+      if (input.getDefiningOp() == op)
+        states[input] = state;
+  }
+}
+
 RoundingErrors::RoundingErrors(FunctionOpInterface function) {
   for (BlockArgument argument : function.getArguments())
     if (isLow(argument.getType()))
       states[argument] = {roundingVariance(argument.getType()), true};
-  // Bodies of operations are passed over: their results have the errors of the
-  // operands.
-  for (Block &block : function.getFunctionBody())
-    for (Operation &op : block)
-      visit(&op);
+  // Bodies of operations other than control flow are passed over: their results
+  // have the errors of the operands.
+  visitRegion(function.getFunctionBody());
   for (Block &block : function.getFunctionBody())
     for (OpOperand &result : block.getTerminator()->getOpOperands()) {
       std::optional<mp::Role> role =

@@ -10,6 +10,7 @@
 #ifndef MPT_ANALYSIS_ROUNDINGERRORS_H
 #define MPT_ANALYSIS_ROUNDINGERRORS_H
 
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -41,6 +42,8 @@ private:
     bool low = false;
   };
   void visit(mlir::Operation *op);
+  void visitRegion(mlir::Region &region);
+  void visitControlFlow(mlir::RegionBranchOpInterface op);
   double combine(mlir::Operation *op, llvm::ArrayRef<double> variances) const;
 
   llvm::DenseMap<mlir::Value, State> states;

@@ -4,9 +4,10 @@
 
 Every exported model passes onnx.checker's full check and gives what the original does, for both values
 of conditions and for several numbers of trips; the names of inputs, outputs and nodes are kept. In mixed precision
-products in bodies read FP16.
+products in bodies read FP16, and the error is below the predicted tolerance.
 """
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -129,7 +130,9 @@ def examine(tool, folder, name, build):
     model = helper.make_model(helper.make_graph(nodes, name, inputs, outputs, initializers),
                               opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     onnx.save(model, source)
-    for begin, target, options in ((source, plain, []), (source, mixed, ["--mpt-mixed-precision"]),
+    why = folder / f"{name}.json"
+    for begin, target, options in ((source, plain, []),
+                                   (source, mixed, ["--mpt-mixed-precision", "--explain", str(why)]),
                                    (mixed, again, ["--mpt-mixed-precision"])):
         done = subprocess.run([tool, begin, *options, "-o", target], capture_output=True, text=True)
         if done.returncode:
@@ -137,6 +140,12 @@ def examine(tool, folder, name, build):
         onnx.checker.check_model(target, full_check=True)
         if error := compare(source, target, feeds, EXACT if target == plain else MIXED):
             return f"{target}: {error}"
+    tolerance = json.loads(why.read_text())[0]["totals"]["error_tolerance"]
+    for a, b in zip(run(source, feeds), run(mixed, feeds), strict=True):
+        for want, got in zip(a, b, strict=True):
+            error = np.linalg.norm(want - got.astype(np.float64)) / np.linalg.norm(want)
+            if not error <= tolerance:
+                return f"the error is {error:.2g}, the prediction at most {tolerance:.2g}"
     read = onnx.load(mixed)
     if [v.name for v in read.graph.input] != [v.name for v in inputs]:
         return "inputs are renamed"
