@@ -13,6 +13,33 @@ using namespace mlir;
 using namespace mpt;
 using namespace mpt::nn;
 
+/// Does the value, or what its weighted sums are taken of, come from a relu or
+/// its like, so that its mean is not zero?
+static bool isBehindRelu(Value value) {
+  // What stands between them in networks: a convolution, pools, gates, the
+  // shuffling of channels, casts.
+  constexpr int kFarthest = 10;
+  for (int step = 0; step < kFarthest; ++step) {
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      return false;
+    if (auto clip = dyn_cast<ClipOp>(op))
+      return clip.getMin().convertToDouble() >= 0;
+    if (isa<ReluOp, LeakyReluOp, SiluOp, GeluOp, MishOp, HardSwishOp,
+            SigmoidOp>(op))
+      return true;
+    const bool passes =
+        isa<ConvOp, MatMulOp, MaxPoolOp, AvgPoolOp, ConcatOp, SliceOp, SplitOp,
+            ReshapeOp, TransposeOp, MulOp, DropoutOp>(op) ||
+        op->getName().getStringRef() == "mp.cast";
+    if (!passes)
+      return false;
+    // Of a concatenation the branch that was computed last.
+    value = op->getOperand(isa<ConcatOp>(op) ? op->getNumOperands() - 1 : 0);
+  }
+  return false;
+}
+
 namespace {
 /// A batch norm takes the mean of a channel away, and leaves the errors of what
 /// it was taken from. Behind a relu normal values are half-normal, and so are,
@@ -21,9 +48,11 @@ namespace {
 template <typename Op>
 struct BatchNormRounding
     : RoundingOpInterface::ExternalModel<BatchNormRounding<Op>, Op> {
-  double getErrorAmplification(Operation *, unsigned index) const {
+  double getErrorAmplification(Operation *op, unsigned index) const {
     constexpr double kPi = 3.14159265358979323846;
-    return index == 0 ? std::sqrt(kPi / (kPi - 1)) : 1; // 1.21
+    return index == 0 && isBehindRelu(op->getOperand(0))
+               ? std::sqrt(kPi / (kPi - 1)) // 1.21
+               : 1;
   }
 };
 
