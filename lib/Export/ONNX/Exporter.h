@@ -91,6 +91,7 @@ private:
   llvm::LogicalResult addParameter(unsigned index, mlir::BlockArgument argument,
                                    nn::ParameterOp parameter);
   llvm::LogicalResult readParameter(nn::ParameterOp parameter, Bytes &bytes);
+  std::string splat(mlir::DenseElementsAttr elements);
   void addInitializer(const std::string &name, mlir::RankedTensorType type,
                       Bytes bytes);
   llvm::LogicalResult addOperation(mlir::Operation &op);

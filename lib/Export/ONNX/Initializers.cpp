@@ -40,8 +40,37 @@ void Exporter::addInitializer(const std::string &name, RankedTensorType type,
   weights.push_back(std::move(bytes));
 }
 
+/// Larger constants of one number are written as that number.
+static constexpr int64_t kMostSplatElements = 4096;
+
+std::string Exporter::splat(DenseElementsAttr elements) {
+  auto type = llvm::cast<RankedTensorType>(elements.getType());
+  std::string bytes =
+      std::string(elements.getRawData().data(), elements.getRawData().size());
+  std::string key =
+      "splat " + std::to_string(onnxElementType(type.getElementType()));
+  for (int64_t extent : type.getShape())
+    key += "," + std::to_string(extent);
+  key += ":" + bytes;
+  auto known = constants.find(key);
+  if (known != constants.end())
+    return known->second;
+  onnx::AttributeProto value;
+  value.set_name("value");
+  value.set_type(onnx::AttributeProto::TENSOR);
+  value.mutable_t()->set_data_type(onnxElementType(type.getElementType()));
+  value.mutable_t()->add_dims(1);
+  value.mutable_t()->set_raw_data(bytes);
+  return constants[key] =
+             emit("ConstantOfShape", {ints(type.getShape())}, {value});
+}
+
 std::string Exporter::constant(DenseElementsAttr elements) {
   auto type = llvm::cast<RankedTensorType>(elements.getType());
+  // A node of a subgraph cannot be read outside, as an initializer can.
+  if (elements.isSplat() && type.getNumElements() > kMostSplatElements &&
+      !type.getElementType().isInteger(1) && graph == model.mutable_graph())
+    return splat(elements);
   std::string bytes = rawBytes(elements);
   std::string key = std::to_string(onnxElementType(type.getElementType()));
   for (int64_t extent : type.getShape())

@@ -49,7 +49,9 @@ LogicalResult Exporter::foldParameterCasts() {
   }
   llvm::DenseSet<Operation *> wanted;
   for (Operation &op : body.without_terminator())
-    if (isMemoryEffectFree(&op) && !isa<nn::DropoutOp>(op) &&
+    // What stands in regions reads more than the operands.
+    if (op.getNumRegions() == 0 && isMemoryEffectFree(&op) &&
+        !isa<nn::DropoutOp>(op) &&
         (isa<nn::ConstantOp>(op) ||
          (op.getNumOperands() != 0 &&
           reference::hasEvaluation(op.getName().getStringRef()))) &&
