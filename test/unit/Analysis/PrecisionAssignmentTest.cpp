@@ -120,19 +120,7 @@ TEST_F(PrecisionAssignmentTest, MovesTheFewestBytesOfAllAssignments) {
     assignment.forEachDecision([&](const PrecisionAssignment::Decision &d) {
       chosen.push_back(d.low);
     });
-    int64_t ours = moveBytes([&](unsigned number) { return chosen[number]; });
-    EXPECT_EQ(assignment.getTotals().cost,
-              ours * PrecisionCosts::kUnitsPerByte);
-    EXPECT_EQ(assignment.getTotals().allFP32,
-              moveBytes([](unsigned) { return false; }) *
-                  PrecisionCosts::kUnitsPerByte);
-    for (unsigned choice = 0; choice < 1u << free.size(); ++choice) {
-      int64_t theirs = moveBytes([&](unsigned number) {
-        auto it = llvm::find(free, number);
-        return it != free.end() && (choice >> (it - free.begin()) & 1);
-      });
-      EXPECT_GE(theirs, ours) << "assignment " << choice;
-    }
+    expectFewestBytes(assignment, chosen, free, moveBytes);
     ++decided;
     split += llvm::count(chosen, true) != 0;
     if (HasFailure())

@@ -187,19 +187,7 @@ TEST_F(PrecisionRegionsTest, MovesTheFewestBytesOfAllAssignments) {
       insertCasts(*copy);
       return countTraffic(functionOf(*copy));
     };
-    double ours = moveBytes([&](unsigned number) { return chosen[number]; });
-    EXPECT_EQ(assignment.getTotals().cost,
-              ours * PrecisionCosts::kUnitsPerByte);
-    EXPECT_EQ(assignment.getTotals().allFP32,
-              moveBytes([](unsigned) { return false; }) *
-                  PrecisionCosts::kUnitsPerByte);
-    for (unsigned choice = 0; choice < 1u << free.size(); ++choice) {
-      double theirs = moveBytes([&](unsigned number) {
-        auto it = llvm::find(free, number);
-        return it != free.end() && (choice >> (it - free.begin()) & 1);
-      });
-      EXPECT_GE(theirs, ours) << "assignment " << choice;
-    }
+    expectFewestBytes(assignment, chosen, free, moveBytes);
     ++decided;
     carriedLow += anyCarriedLow;
     if (HasFailure())

@@ -76,6 +76,29 @@ inline double countTraffic(mlir::func::FuncOp function) {
   return bytes;
 }
 
+/// The modelled costs are what `moveBytes` counts when decisions are carried
+/// out, and no choice for the `free` ones moves fewer bytes than what was
+/// `chosen`. Decisions are numbered in the order of the assignment.
+template <typename MoveBytes>
+void expectFewestBytes(const PrecisionAssignment &assignment,
+                       const std::vector<bool> &chosen,
+                       const std::vector<unsigned> &free,
+                       MoveBytes &&moveBytes) {
+  const double ours =
+      moveBytes([&](unsigned number) { return chosen[number]; });
+  EXPECT_EQ(assignment.getTotals().cost, ours * PrecisionCosts::kUnitsPerByte);
+  EXPECT_EQ(assignment.getTotals().allFP32, moveBytes([](unsigned) {
+                                              return false;
+                                            }) * PrecisionCosts::kUnitsPerByte);
+  for (unsigned choice = 0; choice < 1u << free.size(); ++choice) {
+    const double theirs = moveBytes([&](unsigned number) {
+      auto it = llvm::find(free, number);
+      return it != free.end() && (choice >> (it - free.begin()) & 1);
+    });
+    EXPECT_GE(theirs, ours) << "assignment " << choice;
+  }
+}
+
 } // namespace mpt
 
 #endif // MPT_TEST_UNIT_ANALYSIS_PRECISIONTEST_H

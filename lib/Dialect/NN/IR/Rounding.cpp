@@ -28,10 +28,11 @@ static bool isBehindRelu(Value value) {
     if (isa<ReluOp, LeakyReluOp, SiluOp, GeluOp, MishOp, HardSwishOp,
             SigmoidOp>(op))
       return true;
+    auto scale = dyn_cast<LossScaleOpInterface>(op);
+    const bool moves = scale && op->getNumOperands() == 1 &&
+                       scale.getScaleBehavior() == ScaleBehavior::Homogeneous;
     const bool passes =
-        isa<ConvOp, MatMulOp, MaxPoolOp, AvgPoolOp, ConcatOp, SliceOp, SplitOp,
-            ReshapeOp, TransposeOp, MulOp, DropoutOp>(op) ||
-        op->getName().getStringRef() == "mp.cast";
+        moves || isa<ConvOp, MatMulOp, MulOp, ConcatOp, DropoutOp>(op);
     if (!passes)
       return false;
     // Of a concatenation the branch that was computed last.
