@@ -42,19 +42,26 @@ namespace {
 struct InferRangesPass : mpt::impl::InferRangesPassBase<InferRangesPass> {
   using InferRangesPassBase::InferRangesPassBase;
 
+  // On the module, not on each function: what it prints then has one order.
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    if (function.isExternal())
-      return;
+    if (!annotate)
+      markAllAnalysesPreserved();
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal() && failed(infer(function)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult infer(func::FuncOp function) {
     llvm::StringMap<NumericRange> declared;
     if (failed(parseInputs(function, declared)))
-      return signalPassFailure();
+      return failure();
     RangeSeeds seeds;
     if (parameters == "initial")
       seeds = seedFromParameters(function, {directory, trainedBound});
     addDeclared(seeds, declared);
     if (failed(addMeasured(function, seeds)))
-      return signalPassFailure();
+      return failure();
     const ValueRanges ranges(function, seeds);
     count(function, ranges);
     if (remarks)
@@ -63,11 +70,9 @@ struct InferRangesPass : mpt::impl::InferRangesPassBase<InferRangesPass> {
       printRanges(function, ranges);
     if (annotate)
       annotateOperations(function, ranges);
-    else
-      markAllAnalysesPreserved();
+    return success();
   }
 
-private:
   LogicalResult parseInputs(func::FuncOp function,
                             llvm::StringMap<NumericRange> &declared) {
     if (parameters != "initial" && parameters != "unknown")
@@ -145,8 +150,7 @@ private:
   void printRanges(func::FuncOp function, const ValueRanges &ranges) {
     int64_t values = 0, bounded = 0, fits = 0;
     FloatType f16 = Float16Type::get(&getContext());
-    std::string text;
-    llvm::raw_string_ostream os(text);
+    llvm::raw_ostream &os = llvm::outs();
     os << "@" << function.getSymName() << '\n';
     forEachFloat(function, [&](Value value) {
       if (auto result = dyn_cast<OpResult>(value)) {
@@ -169,7 +173,6 @@ private:
     });
     os << "  values: " << values << ", bounded: " << bounded
        << ", proven to fit f16: " << fits << '\n';
-    llvm::outs() << text;
   }
 
   void annotateOperations(func::FuncOp function, const ValueRanges &ranges) {

@@ -16,13 +16,11 @@ namespace {
 struct PrintPrecisionPass
     : mpt::impl::PrintPrecisionPassBase<PrintPrecisionPass> {
   using Base::Base;
+  // On the module, not on each function: what it prints then has one order.
   void runOnOperation() override {
     markAllAnalysesPreserved();
-    // In one piece: functions are printed from several threads.
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    printPrecision(getOperation(), os, details);
-    llvm::outs() << text;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      printPrecision(function, llvm::outs(), details);
   }
 };
 } // namespace

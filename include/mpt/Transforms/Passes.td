@@ -363,7 +363,7 @@ def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mpt::nn::NNDialect"];
 }
 
-def InferRangesPass : Pass<"mpt-infer-ranges", "::mlir::func::FuncOp"> {
+def InferRangesPass : Pass<"mpt-infer-ranges", "::mlir::ModuleOp"> {
   let summary = "Infer sound intervals of all values, and remark on what FP16 cannot hold";
   let description = [{
     For every tensor an interval that holds all its finite elements, whether it may hold
@@ -549,10 +549,10 @@ def RematerializePass : Pass<"mpt-rematerialize", "::mlir::func::FuncOp"> {
   ];
 }
 
-def PrintPrecisionPass : Pass<"mpt-print-precision", "::mlir::func::FuncOp"> {
+def PrintPrecisionPass : Pass<"mpt-print-precision", "::mlir::ModuleOp"> {
   let summary = "Print how many operations run in which precision, and the casts";
   let description = [{
-    To standard output, one block per function; with `details`, one line per operation with the reason.
+    To standard output, one block per function, in the order of the module; with `details`, one line per operation with the reason.
   }];
   let options = [
     Option<"details", "details", "bool", "false", "list every operation with its reason">,
