@@ -44,7 +44,7 @@ packages=(
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools clang-22 lld-22 clang-format-22
   cmake ninja-build ccache g++ git
   libprotobuf-dev protobuf-compiler libgtest-dev libboost-graph-dev liblemon-dev zlib1g-dev
-  nlohmann-json3-dev libyaml-cpp-dev libzip-dev
+  nlohmann-json3-dev libyaml-cpp-dev libzip-dev libmimalloc-dev
   python3 python3-venv python3-pip python3-psutil ca-certificates
   dataset-fashion-mnist libonnx-testdata
 )
