@@ -116,7 +116,6 @@ void PrecisionAssignment::addValue(PrecisionProblem &problem, Value value,
 
 void PrecisionAssignment::cut() {
   PrecisionProblem problem;
-  FloatType f32 = Float32Type::get(function.getContext());
   for (Node &node : nodes) {
     using Fixed = PrecisionProblem::State;
     Fixed state =
@@ -128,12 +127,12 @@ void PrecisionAssignment::cut() {
     // What is carried is handed over in place.
     double weight =
         node.chain != ~0u ? 0 : weightOf(node.op->getParentRegion());
-    PrecisionProblem::Cost costFP32 = costs.ofOperation(node.op, f32, weight);
-    PrecisionProblem::Cost costLow =
-        state == Fixed::FP32 ? costFP32
-                             : costs.ofOperation(node.op, low, weight);
-    problem.addNode(state, costFP32, costLow, low != policy.low);
-    totals.allFP32 += costFP32;
+    PrecisionCosts::OperationCosts cost =
+        costs.ofOperation(node.op, low, weight);
+    if (state == Fixed::FP32)
+      cost.low = cost.fp32;
+    problem.addNode(state, cost.fp32, cost.low, low != policy.low);
+    totals.allFP32 += cost.fp32;
   }
   std::vector<uint32_t> lastValue(nodes.size(), PrecisionProblem::kNone);
   walkControlFlow(

@@ -65,32 +65,37 @@ PrecisionCosts::Cost PrecisionCosts::ofTraffic(int bytesPerElement,
   return toUnits((bytes + overhead) * times);
 }
 
-PrecisionCosts::Cost PrecisionCosts::ofOperation(Operation *op, FloatType type,
-                                                 double times) const {
+PrecisionCosts::OperationCosts
+PrecisionCosts::ofOperation(Operation *op, FloatType low, double times) const {
   auto work = dyn_cast<WorkOpInterface>(op);
-  double bytes = 0, results = 0;
-  auto add = [&](Type tensor, int64_t elements, bool flexible) {
-    Type element = getElementTypeOrSelf(tensor);
+  // Elements whose type follows the operation's, and bytes that stay.
+  double elements = 0, bytes = 0, results = 0;
+  auto add = [&](Type type, int64_t count, bool flexible) {
+    Type element = getElementTypeOrSelf(type);
     if (flexible && element.isF32())
-      element = type;
-    if (element.isIntOrFloat())
-      bytes += static_cast<double>(elements) *
+      elements += count;
+    else if (element.isIntOrFloat())
+      bytes += static_cast<double>(count) *
                ((element.getIntOrFloatBitWidth() + 7) / 8);
   };
   for (OpOperand &operand : op->getOpOperands()) {
-    Type tensor = operand.get().getType();
-    add(tensor,
+    Type type = operand.get().getType();
+    add(type,
         work ? work.getElementsRead(operand.getOperandNumber())
-             : countElements(tensor),
+             : countElements(type),
         isFlexibleOperand(operand));
   }
   for (OpResult result : op->getResults()) {
-    int64_t elements = countElements(result.getType());
-    results += elements;
-    add(result.getType(), elements, isFlexibleResult(result));
+    int64_t count = countElements(result.getType());
+    results += count;
+    add(result.getType(), count, isFlexibleResult(result));
   }
-  double flops = work ? work.getFlops() : results;
-  // In bytes that could have been moved meanwhile.
-  double arithmetic = flops / target.flopsOf(type) * target.bandwidth;
-  return toUnits(std::max(bytes, arithmetic) * times);
+  const double flops = work ? work.getFlops() : results;
+  auto cost = [&](int bytesPerElement, double flopsPerSecond) {
+    // In bytes that could have been moved meanwhile.
+    double arithmetic = flops / flopsPerSecond * target.bandwidth;
+    return toUnits(std::max(bytes + bytesPerElement * elements, arithmetic) *
+                   times);
+  };
+  return {cost(4, target.flopsF32), cost(2, target.flopsOf(low))};
 }

@@ -48,9 +48,13 @@ public:
 
   // `times` is how often it happens.
 
-  /// Running the operation with its flexible operands and results in `type`.
-  Cost ofOperation(mlir::Operation *op, mlir::FloatType type,
-                   double times = 1) const;
+  struct OperationCosts {
+    Cost fp32, low;
+  };
+  /// Running the operation with its flexible operands and results in FP32, and
+  /// in the 16-bit type `low`.
+  OperationCosts ofOperation(mlir::Operation *op, mlir::FloatType low,
+                             double times = 1) const;
   /// A cast of a value of this many elements between FP32 and 16 bits.
   Cost ofCast(int64_t elements, double times = 1) const {
     return ofTraffic(6, elements, true, times);

@@ -152,7 +152,10 @@ std::string Exporter::uniqueName(StringRef wish) {
 
 /// The name in the operation's location, or its mnemonic.
 static std::string locationName(Operation *op) {
-  if (auto name = op->getLoc()->findInstanceOf<NameLoc>())
+  auto name = dyn_cast<NameLoc>(op->getLoc());
+  if (!name) // a walk, which is slow
+    name = op->getLoc()->findInstanceOf<NameLoc>();
+  if (name)
     return name.getName().str();
   return op->getName().stripDialect().str();
 }
