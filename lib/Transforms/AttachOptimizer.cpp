@@ -122,8 +122,12 @@ static bool hasRole(const ParameterGroup &group, Value parameter, Place place) {
   case Place::Bias:
     return group.biases;
   case Place::Scalar:
+  case Place::ScalarFactor:
+  case Place::Gate:
   case Place::Vector:
     return isAdded ? group.biases : group.norms;
+  case Place::ScoreTable:
+  case Place::JoinedTable:
   case Place::AddedTable:
   case Place::GatheredTable:
     return group.embeddings;

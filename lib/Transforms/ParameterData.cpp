@@ -79,34 +79,40 @@ bool ParameterData::isSplat() const {
          std::memcmp(bytes.data(), bytes.data() + element, size - element) == 0;
 }
 
+bool ParameterData::hasReadableType() const {
+  auto floatType = dyn_cast<FloatType>(type.getElementType());
+  return floatType && llvm::is_contained({16u, 32u, 64u}, floatType.getWidth());
+}
+
+double ParameterData::at(int64_t i) const {
+  if (!hasReadableType())
+    return 0;
+  auto floatType = cast<FloatType>(type.getElementType());
+  const char *at = bytes.data() + (isSplatAttr ? 0 : i * elementBytes);
+  if (floatType.getWidth() == 32) {
+    float value;
+    std::memcpy(&value, at, sizeof(value));
+    return value;
+  }
+  if (floatType.getWidth() == 64) {
+    double value;
+    std::memcpy(&value, at, sizeof(value));
+    return value;
+  }
+  APFloat number(floatType.getFloatSemantics(),
+                 APInt(16, llvm::support::endian::read16le(at)));
+  bool lossy = false;
+  number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
+  return number.convertToDouble();
+}
+
 bool ParameterData::forEach(
     llvm::function_ref<bool(int64_t, double)> visit) const {
-  auto floatType = dyn_cast<FloatType>(type.getElementType());
-  if (!floatType)
+  if (!hasReadableType())
     return false;
-  const llvm::fltSemantics &semantics = floatType.getFloatSemantics();
-  unsigned width = floatType.getWidth();
-  for (int64_t i = 0, e = type.getNumElements(); i < e; ++i) {
-    const char *at = bytes.data() + (isSplatAttr ? 0 : i * elementBytes);
-    double value = 0;
-    if (width == 32) {
-      float single;
-      std::memcpy(&single, at, sizeof(single));
-      value = single;
-    } else if (width == 64) {
-      std::memcpy(&value, at, sizeof(value));
-    } else if (width == 16) {
-      APFloat number(semantics, APInt(16, llvm::support::endian::read16le(at)));
-      bool lossy = false;
-      number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
-                     &lossy);
-      value = number.convertToDouble();
-    } else {
-      return false;
-    }
-    if (!visit(i, value))
+  for (int64_t i = 0, e = type.getNumElements(); i < e; ++i)
+    if (!visit(i, at(i)))
       break;
-  }
   return true;
 }
 

@@ -30,10 +30,14 @@ public:
   /// The elements of an f16, bf16, f32 or f64 parameter, one by one, until
   /// `visit` returns false. Returns false for other types.
   bool forEach(llvm::function_ref<bool(int64_t, double)> visit) const;
+  /// One element of an f16, bf16, f32 or f64 parameter; 0 of other types.
+  double at(int64_t i) const;
   /// Is `other` [N, M] bit for bit the transpose of this [M, N]?
   bool isTransposeOf(const ParameterData &other) const;
 
 private:
+  bool hasReadableType() const;
+
   mlir::RankedTensorType type;
   int64_t elementBytes = 0;
   bool isSplatAttr = false;

@@ -15,16 +15,24 @@ StringRef mpt::describePlace(Place place) {
     return "not in a weight's place";
   case Place::Scalar:
     return "a scalar";
+  case Place::ScalarFactor:
+    return "a scalar factor";
   case Place::Preprocessing:
     return "scales or shifts an input of the model";
+  case Place::ScoreTable:
+    return "added to the scores of a softmax";
   case Place::Factor:
-    return "multiplied elementwise, like a rotary table";
+    return "table that is multiplied elementwise";
+  case Place::JoinedTable:
+    return "put beside activations, like a class or mask token";
   case Place::AddedTable:
     return "table that is added";
   case Place::GatheredTable:
     return "table whose rows are gathered";
   case Place::Vector:
     return "vector that is added, multiplied or filled in";
+  case Place::Gate:
+    return "number that a function makes a factor or slope of";
   case Place::NormAffine:
     return "scale or shift of a normalization";
   case Place::Bias:
@@ -54,6 +62,61 @@ static Operation *producerOf(Value value) {
   return op;
 }
 
+/// Only changes shape, or takes elements.
+static bool movesElements(Operation *op) {
+  return isa<nn::ReshapeOp, nn::TransposeOp, nn::ExpandOp, nn::SliceOp,
+             nn::SplitOp, nn::PadOp, nn::CastOp>(op);
+}
+
+/// Does the value become an argument of a softmax, behind what may stand
+/// between scores and a softmax?
+static bool reachesSoftmax(Value value) {
+  constexpr unsigned kMaxVisited = 32;
+  SmallVector<Value> worklist{value};
+  for (unsigned i = 0; i < worklist.size() && i < kMaxVisited; ++i)
+    for (Operation *user : worklist[i].getUsers()) {
+      if (isa<nn::SoftmaxOp>(user))
+        return true;
+      if (movesElements(user) ||
+          isa<nn::AddOp, nn::MulOp, nn::DivOp, nn::WhereOp>(user))
+        llvm::append_range(worklist, user->getResults());
+    }
+  return false;
+}
+
+/// A function that nobody writes around a constant: 1-element parameters are
+/// kept positive or bounded by it (the temperature of CLIP, gates, the
+/// exponent of a generalized mean).
+static bool reparametrizes(Operation *op) {
+  return isa<nn::ExpOp, nn::SigmoidOp, nn::TanhOp, nn::SoftplusOp,
+             nn::ReciprocalOp>(op);
+}
+
+/// 1 / sqrt(v + epsilon) of a vector v itself: the variance of a batch norm
+/// whose statistics, scale and shift are all fixed (those of weight norm are
+/// reductions of the weight).
+static bool isDeviation(Operation *op) {
+  if (!isa<nn::SqrtOp, nn::PowOp>(op))
+    return false;
+  auto add = op->getOperand(0).getDefiningOp<nn::AddOp>();
+  if (!add)
+    return false;
+  for (unsigned index : {0, 1}) {
+    Value variance = add->getOperand(index);
+    auto type = tensorOf(variance);
+    auto epsilon = tensorOf(add->getOperand(1 - index));
+    while (Operation *producer = variance.getDefiningOp()) {
+      if (!movesElements(producer))
+        break;
+      variance = producer->getOperand(0);
+    }
+    if (isa<BlockArgument>(variance) && type && isVector(type) && epsilon &&
+        epsilon.getNumElements() == 1)
+      return true;
+  }
+  return false;
+}
+
 ParameterPlaces::ParameterPlaces(func::FuncOp function) {
   for (BlockArgument argument : function.getArguments()) {
     auto role = mp::getArgRole(function, argument.getArgNumber());
@@ -63,10 +126,18 @@ ParameterPlaces::ParameterPlaces(func::FuncOp function) {
       inputs.insert(argument);
   }
   Block &body = function.getBody().front();
-  for (Operation &op : body)
-    if (op.getNumRegions() == 0 && isMemoryEffectFree(&op) &&
-        llvm::all_of(op.getOperands(), [&](Value v) { return isStatic(v); }))
-      statics.insert(op.result_begin(), op.result_end());
+  for (Operation &op : body) {
+    if (movesElements(&op) && inputs.contains(op.getOperand(0)))
+      inputs.insert(op.result_begin(), op.result_end());
+    if (op.getNumRegions() != 0 || !isMemoryEffectFree(&op) ||
+        !llvm::all_of(op.getOperands(), [&](Value v) { return isStatic(v); }))
+      continue;
+    statics.insert(op.result_begin(), op.result_end());
+    if (isDeviation(&op) || llvm::any_of(op.getOperands(), [&](Value v) {
+          return deviations.contains(v);
+        }))
+      deviations.insert(op.result_begin(), op.result_end());
+  }
   // Users come first on the way back: a static result's place is known when
   // its operands are looked at.
   for (Operation &op : llvm::reverse(body))
@@ -79,11 +150,30 @@ ParameterPlaces::ParameterPlaces(func::FuncOp function) {
 
 Place ParameterPlaces::getPlaceOfUse(OpOperand &use) const {
   Place place = placeIn(use);
+  Operation *op = use.getOwner();
+  // What an angle is computed from is a frequency, no weight.
+  if (isa<nn::SinOp, nn::CosOp>(op))
+    return place;
   // Part of a weight that is computed from parameters.
-  for (Value result : use.getOwner()->getResults())
-    if (isStatic(result))
-      place = std::max(place, places.lookup(result));
+  for (Value result : op->getResults()) {
+    if (!isStatic(result) || deviations.contains(result))
+      continue;
+    Place inherited = places.lookup(result);
+    if (reparametrizes(op) &&
+        (inherited == Place::Scalar || inherited == Place::ScalarFactor))
+      inherited = Place::Gate;
+    place = std::max(place, inherited);
+  }
   return place;
+}
+
+/// Result of a product or convolution with a weight?
+bool ParameterPlaces::isBehindLayer(Value value) const {
+  Operation *producer = producerOf(value);
+  return isa_and_nonnull<nn::ConvOp, nn::ConvTransposeOp>(producer) ||
+         (isa_and_nonnull<nn::MatMulOp>(producer) &&
+          llvm::any_of(producer->getOperands(),
+                       [&](Value v) { return isStatic(v); }));
 }
 
 /// The other operand of an addition or multiplication decides. Beside what is
@@ -93,21 +183,49 @@ Place ParameterPlaces::placeBesides(OpOperand &use, Value other) const {
   if (isStatic(other))
     return Place::None;
   auto type = tensorOf(use.get());
-  bool adds = isa<nn::AddOp>(use.getOwner());
-  Operation *producer = producerOf(other);
+  Operation *op = use.getOwner();
+  bool adds = isa<nn::AddOp>(op);
   bool behindProduct =
-      isa_and_nonnull<nn::MatMulOp, nn::ConvOp, nn::ConvTransposeOp>(producer);
+      isa_and_nonnull<nn::MatMulOp, nn::ConvOp, nn::ConvTransposeOp>(
+          producerOf(other));
   if (type.getNumElements() == 1) {
     // The bias of a layer with one output.
-    bool isBias = adds && behindProduct && type.getRank() > 0 &&
-                  tensorOf(other).getShape().back() == 1;
-    return isBias ? Place::Bias : Place::Scalar;
+    if (adds)
+      return behindProduct && type.getRank() > 0 &&
+                     tensorOf(other).getShape().back() == 1
+                 ? Place::Bias
+                 : Place::Scalar;
+    // where(x >= 0, x, slope x)
+    bool isSlope = llvm::any_of(op->getUsers(), [&](Operation *user) {
+      return isa<nn::WhereOp>(user) &&
+             llvm::is_contained(user->getOperands(), other);
+    });
+    return isSlope ? Place::Gate : Place::ScalarFactor;
   }
   if (!adds && inputs.contains(other))
     return Place::Preprocessing;
+  if (adds && !isBehindLayer(other) && reachesSoftmax(op->getResult(0)))
+    return Place::ScoreTable;
   if (isVector(type))
     return adds && behindProduct ? Place::Bias : Place::Vector;
   return adds ? Place::AddedTable : Place::Factor;
+}
+
+/// Beside activations in a concatenation, or instead of them where a condition
+/// holds. Numbers are padding or what is masked.
+Place ParameterPlaces::placeJoined(OpOperand &use) const {
+  auto type = tensorOf(use.get());
+  if (type.getNumElements() == 1)
+    return Place::None;
+  if (isVector(type))
+    return Place::Vector;
+  bool besidesActivation =
+      llvm::any_of(use.getOwner()->getOperands(), [&](Value value) {
+        auto other = tensorOf(value);
+        return other && isa<FloatType>(other.getElementType()) &&
+               !isStatic(value);
+      });
+  return besidesActivation ? Place::JoinedTable : Place::None;
 }
 
 Place ParameterPlaces::placeIn(OpOperand &use) const {
@@ -152,11 +270,17 @@ Place ParameterPlaces::placeIn(OpOperand &use) const {
       .Case<nn::SubOp, nn::DivOp, nn::PowOp, nn::ClipOp>([&](Operation *) {
         return type.getNumElements() == 1 ? Place::Scalar : Place::None;
       })
-      .Case([&](nn::ConcatOp) {
-        return isVector(type) ? Place::Vector : Place::None;
-      })
-      .Case([&](nn::WhereOp) {
-        return isVector(type) ? Place::Vector : Place::None;
+      .Case<nn::ConcatOp, nn::WhereOp>(
+          [&](Operation *) { return placeJoined(use); })
+      .Case<nn::GatherNDGradOp, nn::GatherElementsGradOp>([&](Operation *) {
+        // What a scatter writes over activations.
+        bool isTable =
+            index == 0 && type.getNumElements() > 1 &&
+            !llvm::all_of(use.getOwner()->getOperands(),
+                          [&](Value value) { return isStatic(value); });
+        return !isTable         ? Place::None
+               : isVector(type) ? Place::Vector
+                                : Place::JoinedTable;
       })
       .Default([](Operation *) { return Place::None; });
 }

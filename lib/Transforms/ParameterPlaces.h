@@ -14,11 +14,15 @@ namespace mpt {
 enum class Place {
   None,          // nowhere that a weight would stand
   Scalar,        // a number of a formula
+  ScalarFactor,  // a number that an activation is multiplied with
   Preprocessing, // scales or shifts an input of the model
+  ScoreTable,    // added to the scores that a softmax reads: masks, biases
   Factor,        // multiplied elementwise, more than a vector: rotary tables
+  JoinedTable,   // stands beside activations: class, mask and prompt tokens
   AddedTable,    // added elementwise, more than a vector: position tables
   GatheredTable, // its rows are gathered: embeddings
   Vector,        // a vector added, multiplied, put in front or filled in
+  Gate,          // a number whose exponential or the like is used
   NormAffine,    // scale or shift of a normalization
   Bias,          // bias of a convolution or matrix product
   Filter,        // filter of a convolution
@@ -48,8 +52,12 @@ private:
   bool isStatic(mlir::Value value) const { return statics.contains(value); }
   Place placeIn(mlir::OpOperand &use) const;
   Place placeBesides(mlir::OpOperand &use, mlir::Value other) const;
+  Place placeJoined(mlir::OpOperand &use) const;
+  bool isBehindLayer(mlir::Value value) const;
 
   llvm::DenseSet<mlir::Value> statics, inputs;
+  /// Computed from the variances of batch norms with fixed statistics.
+  llvm::DenseSet<mlir::Value> deviations;
   llvm::DenseMap<mlir::Value, Place> places;
 };
 

@@ -8,7 +8,7 @@
 #include "mpt/Transforms/Passes.h"
 
 #include "NameSelector.h"
-#include "ParameterData.h"
+#include "ParameterContents.h"
 #include "ParameterPlaces.h"
 #include "StepFunction.h"
 #include "mlir/IR/SymbolTable.h"
@@ -18,8 +18,6 @@
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 
-#include <cmath>
-
 namespace mpt {
 #define GEN_PASS_DEF_PREPAREPARAMETERSPASS
 #include "mpt/Transforms/Passes.h.inc"
@@ -28,8 +26,6 @@ namespace mpt {
 using namespace mlir;
 using namespace mpt;
 
-/// An added constant of this size is a mask, not a weight.
-static constexpr double kMaskMagnitude = 1e4;
 /// Weights of running statistics that inference-mode nodes do not carry: ONNX's
 /// default.
 static constexpr double kStatisticMomentum = 0.9;
@@ -67,6 +63,7 @@ public:
 private:
   std::optional<ParameterData> load(Parameter &parameter);
   int64_t findUnmergedSize();
+  int64_t getBatchSize();
   Parameter duplicate(Parameter &parameter, unsigned number);
   std::pair<bool, std::string> judge(Parameter &parameter, Place place);
 
@@ -298,57 +295,67 @@ void Preparation::tieTransposes() {
 // The choice
 //===----------------------------------------------------------------------===//
 
-/// Rows of sines and cosines of the same angles: each has half its length as
-/// sum of squares.
-static bool isSinusoidal(const ParameterData &data) {
-  auto shape = data.getType().getShape();
-  int64_t columns = shape.empty() ? 0 : shape.back();
-  if (columns < 4 || columns % 2 != 0)
-    return false;
-  bool matches = true;
-  double sum = 0;
-  bool isFloat = data.forEach([&](int64_t i, double value) {
-    sum += value * value;
-    matches &= std::abs(value) <= 1.001;
-    if ((i + 1) % columns == 0) {
-      // 16-bit entries are right to 2^-9.
-      matches &= std::abs(sum - columns / 2.0) <= 0.004 * columns;
-      sum = 0;
-    }
-    return matches;
-  });
-  return isFloat && matches;
+/// The extent that all inputs begin with; 0 where they differ.
+int64_t Preparation::getBatchSize() {
+  int64_t size = 0;
+  for (BlockArgument argument : function.getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (mp::getArgRole(function, argument.getArgNumber()) != mp::Role::Input ||
+        !type || type.getRank() == 0)
+      continue;
+    if (size != 0 && size != type.getDimSize(0))
+      return 0;
+    size = type.getDimSize(0);
+  }
+  return size;
 }
 
-static bool isMask(const ParameterData &data) {
-  bool found = false;
-  data.forEach([&](int64_t, double value) {
-    found = !(std::abs(value) < kMaskMagnitude);
-    return !found;
-  });
-  return found;
-}
-
-/// Trained or not, and why.
+/// Trained or not, and why. What equal elements are cannot be seen from them:
+/// nobody adds a table of zeros, so one that is added is a weight that starts
+/// so, unless it may be a mask that hides nothing or belongs to the samples of
+/// this batch.
 std::pair<bool, std::string> Preparation::judge(Parameter &parameter,
                                                 Place place) {
+  std::string description = describePlace(place).str();
   if (parameter.argument.use_empty())
     return {false, "unused"};
-  if (isWeightPlace(place) && place != Place::Vector)
-    return {true, describePlace(place).str()};
-  if (place < Place::AddedTable)
-    return {false, describePlace(place).str()};
-  if (auto data = load(parameter)) {
-    if (isMask(*data))
-      return {false, "a mask: it holds an infinity or a huge constant"};
-    if (place == Place::AddedTable && data->isSplat())
-      return {false, "an added table of one value, like a mask that hides "
-                     "nothing"};
-    if (place != Place::Vector && isSinusoidal(*data))
-      return {false, "a fixed table of positions: its rows are sines and "
-                     "cosines"};
-  }
-  return {true, describePlace(place).str()};
+  if (place < Place::ScoreTable && place != Place::ScalarFactor)
+    return {false, description};
+  bool isFactor = place == Place::Factor, isVector = place == Place::Vector;
+  bool isAnyWeight = isWeightPlace(place) && !isVector;
+  auto type = cast<RankedTensorType>(parameter.argument.getType());
+  int64_t extents =
+      llvm::count_if(type.getShape(), [](int64_t e) { return e != 1; });
+  bool mayBeOfSamples =
+      place != Place::Filter && extents > 1 &&
+      type.getRank() > (place >= Place::GatheredTable ? 2 : 1) &&
+      type.getDimSize(0) > 1 && type.getDimSize(0) == getBatchSize();
+  if (isAnyWeight && !mayBeOfSamples)
+    return {true, description};
+  auto data = load(parameter);
+  if (place == Place::ScalarFactor)
+    return data && data->at(0) == 0
+               ? std::pair(true, std::string("a factor that starts at zero"))
+               : std::pair(false, description);
+  if (!data) // A factor is a weight less often than a rotary table.
+    return {!isFactor, description};
+  if (mayBeOfSamples && data->isSplat())
+    return {false, "of one value, with a row for each sample"};
+  if (isAnyWeight)
+    return {true, description};
+  if (isMask(*data))
+    return {false, "a mask: it holds an infinity or a huge constant"};
+  if (data->isSplat())
+    return place == Place::ScoreTable
+               ? std::pair(false, std::string("added to the scores of a "
+                                              "softmax and of one value, like "
+                                              "a mask that hides nothing"))
+               : std::pair(true, description);
+  StringRef formula = isFactor   ? describeFixedFactor(*data)
+                      : isVector ? StringRef()
+                                 : describeFixedTable(*data);
+  return formula.empty() ? std::pair(true, description)
+                         : std::pair(false, formula.str());
 }
 
 void Preparation::chooseTrainable(NameSelector &trainable,

@@ -12,7 +12,6 @@
 // CHECK-DAG: nn.parameter @position trainable = true
 // CHECK-DAG: nn.parameter @sines : tensor
 // CHECK-DAG: nn.parameter @mask : tensor
-// CHECK-DAG: nn.parameter @nothing : tensor
 // CHECK-DAG: nn.parameter @rotary : tensor
 // CHECK-DAG: nn.parameter @root : tensor
 // CHECK-DAG: nn.parameter @unused : tensor
@@ -27,12 +26,11 @@
 // REMARK-DAG: remark: trained: 'position' (table that is added)
 // REMARK-DAG: remark: frozen: 'sines' (a fixed table of positions: its rows are sines and cosines)
 // REMARK-DAG: remark: frozen: 'mask' (a mask: it holds an infinity or a huge constant)
-// REMARK-DAG: remark: frozen: 'nothing' (an added table of one value, like a mask that hides nothing)
-// REMARK-DAG: remark: frozen: 'rotary' (multiplied elementwise, like a rotary table)
-// REMARK-DAG: remark: frozen: 'root' (a scalar)
+// REMARK-DAG: remark: frozen: 'rotary' (table that is multiplied elementwise)
+// REMARK-DAG: remark: frozen: 'root' (a scalar factor)
 // REMARK-DAG: remark: frozen: 'unused' (unused)
 // REMARK-DAG: remark: frozen: 'pixels' (scales or shifts an input of the model)
-// REMARK-DAG: remark: frozen: 'frequencies' (multiplied elementwise, like a rotary table)
+// REMARK-DAG: remark: frozen: 'frequencies' (not in a weight's place)
 // REMARK-DAG: remark: trained: 'direction' (factor of a matrix product)
 // REMARK-DAG: remark: trained: 'length' (factor of a matrix product)
 nn.parameter @weight : tensor<4x4xf32>
@@ -42,7 +40,6 @@ nn.parameter @table : tensor<5x4xf32>
 nn.parameter @position : tensor<1x2x4xf32> = dense<[[[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]]]> : tensor<1x2x4xf32>
 nn.parameter @sines : tensor<2x4xf32> = dense<[[0.0, 0.0, 1.0, 1.0], [0.841471, 0.0099998, 0.540302, 0.99995]]> : tensor<2x4xf32>
 nn.parameter @mask : tensor<2x4xf32> = dense<[[0.0, 0xFF800000, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]> : tensor<2x4xf32>
-nn.parameter @nothing : tensor<2x4xf32> = dense<0.0> : tensor<2x4xf32>
 nn.parameter @rotary : tensor<2x4xf32>
 nn.parameter @root : tensor<1xf32>
 nn.parameter @unused : tensor<4xf32>
@@ -59,7 +56,6 @@ func.func @forward(%ids: tensor<2xi64> {mp.name = "ids", mp.role = #mp.role<inpu
     %position: tensor<1x2x4xf32> {mp.name = "position", mp.role = #mp.role<parameter>, nn.parameter = @position},
     %sines: tensor<2x4xf32> {mp.name = "sines", mp.role = #mp.role<parameter>, nn.parameter = @sines},
     %mask: tensor<2x4xf32> {mp.name = "mask", mp.role = #mp.role<parameter>, nn.parameter = @mask},
-    %nothing: tensor<2x4xf32> {mp.name = "nothing", mp.role = #mp.role<parameter>, nn.parameter = @nothing},
     %rotary: tensor<2x4xf32> {mp.name = "rotary", mp.role = #mp.role<parameter>, nn.parameter = @rotary},
     %root: tensor<1xf32> {mp.name = "root", mp.role = #mp.role<parameter>, nn.parameter = @root},
     %unused: tensor<4xf32> {mp.name = "unused", mp.role = #mp.role<parameter>, nn.parameter = @unused},
@@ -76,8 +72,7 @@ func.func @forward(%ids: tensor<2xi64> {mp.name = "ids", mp.role = #mp.role<inpu
   %5, %m, %r = nn.layer_norm %4, %scale {axis = 1 : i64} : (tensor<2x4xf32>, tensor<4xf32>) -> (tensor<2x4xf32>, tensor<2x1xf32>, tensor<2x1xf32>)
   %6 = nn.add %5, %sines : tensor<2x4xf32>, tensor<2x4xf32>
   %7 = nn.add %6, %mask : tensor<2x4xf32>, tensor<2x4xf32>
-  %8 = nn.add %7, %nothing : tensor<2x4xf32>, tensor<2x4xf32>
-  %9 = nn.mul %8, %rotary : tensor<2x4xf32>, tensor<2x4xf32>
+  %9 = nn.mul %7, %rotary : tensor<2x4xf32>, tensor<2x4xf32>
   %10 = nn.mul %9, %root : tensor<2x4xf32>, tensor<1xf32>
   // Rotary frequencies, times positions: a vector, but no weight.
   %positions = nn.constant dense<[[0.0], [1.0]]> : tensor<2x1xf32>

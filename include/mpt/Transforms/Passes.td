@@ -25,9 +25,13 @@ def PrepareParametersPass : Pass<"mpt-prepare-parameters", "::mlir::ModuleOp"> {
     2. **A table and its transpose are tied.** Where one parameter is bit for bit the transpose
        of another, it is replaced by an `nn.transpose` of it.
     3. **Trainable is what stands in a weight's place:** factors of matrix products and filters,
-       scales and shifts of normalizations, biases, tables that are gathered from or added.
-       Scalars, masks (with an infinity or a huge constant inside), tables of sines and cosines
-       and integers stay frozen.
+       scales and shifts of normalizations, biases, tables that are gathered from, added or multiplied, tokens that are put beside or
+       instead of activations (also through an expansion), slopes, and numbers that only a function makes a factor of (`exp`
+       of a temperature). Numbers of formulas, masks (with an infinity or a huge constant inside) and integers stay frozen, and so do tables
+       with the contents of a formula: sine waves, straight lines, coordinates of a grid, triangles. Of a tensor of *equal* elements the
+       use decides alone, as a fresh model has them anywhere: nobody adds a table of zeros or multiplies with zero that is not
+       trained, except what is added to the scores of a softmax (a mask that hides nothing) or has a row for each sample
+       (its first extent is the inputs').
     4. **Masters.** A trained parameter stored in 16 bits becomes f32, cast to its type for the model.
     5. **Batch norm.** An `nn.batch_norm_inference` stays as it is; `batch-norm=training` makes it
        `nn.batch_norm_training`, and a remark says when that looks wanted (its scale is trained).

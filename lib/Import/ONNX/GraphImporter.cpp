@@ -83,12 +83,38 @@ static bool isWeightInput(StringRef opType, int index) {
   return opType == "PRelu" && index == 1;
 }
 
+/// Is the input a number that is trained? No exporter leaves these functions
+/// of a constant in a file; of a parameter they make a temperature or a gate.
+static bool isGateInput(StringRef opType, int index) {
+  return opType == "Exp" || opType == "Sigmoid" || opType == "Tanh" ||
+         opType == "Softplus" || opType == "Reciprocal" ||
+         (opType == "PRelu" && index == 1);
+}
+
 void GraphImporter::scanUses(const onnx::GraphProto &graph) {
+  llvm::StringMap<StringRef> origins; // of what only changed its shape
   for (const auto &node : graph.node()) {
+    StringRef opType = node.op_type();
+    if ((opType == "Reshape" || opType == "Unsqueeze" || opType == "Squeeze" ||
+         opType == "Expand" || opType == "Identity") &&
+        node.input_size() > 0 && node.output_size() > 0) {
+      StringRef source = node.input(0);
+      auto it = origins.find(source);
+      origins[node.output(0)] = it == origins.end() ? source : it->second;
+    }
     for (const auto &[index, name] : llvm::enumerate(node.input())) {
       readNames.insert(name);
-      if (isWeightInput(node.op_type(), index))
+      if (isWeightInput(opType, index))
         weightNames.insert(name);
+      auto it = origins.find(name);
+      StringRef origin = it == origins.end() ? StringRef(name) : it->second;
+      if (isGateInput(opType, index))
+        gateNames.insert(origin);
+      if (opType == "Mul")
+        factorNames.insert(origin);
+      bool isRecurrent = opType == "LSTM" || opType == "GRU" || opType == "RNN";
+      if (isRecurrent && (index == 5 || index == 6))
+        stateNames.insert(name);
       if (node.op_type() == "BatchNormalization" && index >= 3)
         statisticNames.insert(name);
       if (node.op_type() == "Resize" || node.op_type() == "Upsample")
@@ -263,6 +289,14 @@ Value GraphImporter::importTensor(StringRef name,
   return elements ? createConstant(loc, elements) : Value();
 }
 
+bool GraphImporter::isZero(const onnx::TensorProto &tensor) {
+  std::string error;
+  DenseElementsAttr elements = readElements(context, tensor, &file, error);
+  return elements && elements.isSplat() &&
+         isa<FloatType>(elements.getElementType()) &&
+         elements.getSplatValue<APFloat>().isZero();
+}
+
 bool GraphImporter::addInitializers(const onnx::GraphProto &graph,
                                     std::string &error) {
   for (const auto &tensor : graph.initializer()) {
@@ -272,11 +306,17 @@ bool GraphImporter::addInitializers(const onnx::GraphProto &graph,
     Location loc = NameLoc::get(StringAttr::get(context, name));
     Type element = convertElementType(context, tensor.data_type());
     int64_t count = product(Shape(tensor.dims().begin(), tensor.dims().end()));
+    // A product with zero is in no model: what starts so is trained.
+    bool isGate =
+        count == 1 && (gateNames.contains(name) ||
+                       (factorNames.contains(name) && isZero(tensor)));
+    bool isNumber =
+        tensor.dims_size() == 0 || (count == 1 && !weightNames.contains(name));
     bool isConstant =
         isa_and_nonnull<FloatType>(element)
-            ? tensor.dims_size() == 0 ||
-                  (count == 1 && !weightNames.contains(name)) ||
-                  settingNames.contains(name)
+            ? (isNumber && !isGate) || settingNames.contains(name) ||
+                  // What ONNX assumes where no initial state is given.
+                  (stateNames.contains(name) && isZero(tensor))
             : tensor.data_location() != onnx::TensorProto::EXTERNAL;
     mp::Role role = statisticNames.contains(name) ? mp::Role::Statistic
                                                   : mp::Role::Parameter;

@@ -81,6 +81,7 @@ private:
   bool fixDimensions(std::string &error);
   bool prepare(std::string &error);
   bool addInputs(std::string &error);
+  bool isZero(const onnx::TensorProto &tensor);
   bool addInitializers(const onnx::GraphProto &graph, std::string &error);
   bool addNode(const onnx::NodeProto &proto, std::string &error);
   bool addOutputs(std::string &error);
@@ -132,7 +133,8 @@ private:
   int64_t numNodes = 0;
 
   // What scanUses finds out about names.
-  llvm::StringSet<> readNames, weightNames, statisticNames, settingNames;
+  llvm::StringSet<> readNames, weightNames, gateNames, factorNames, stateNames,
+      statisticNames, settingNames;
 };
 
 /// Names that the subgraphs of a node read from outside, in order.
