@@ -52,6 +52,8 @@ static Outcome importGemm(Node &node) {
 }
 
 static Outcome importFusedMatMul(Node &node) {
+  if (!node.has(0) || !node.has(1))
+    return node.fail("needs two matrices");
   if (node.intOf("transBatchA", 0) || node.intOf("transBatchB", 0) ||
       node.rank(0) < 2 || node.rank(1) < 2)
     return Outcome::Keep;

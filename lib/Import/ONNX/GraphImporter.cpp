@@ -187,6 +187,10 @@ bool GraphImporter::prepare(std::string &error) {
   for (const auto &import : file.model.opset_import())
     opsets[import.domain() == "ai.onnx" ? "" : import.domain()] =
         import.version();
+  for (const auto &value : file.model.graph().value_info())
+    declaredTypes[value.name()] = &value.type();
+  for (const auto &output : file.model.graph().output())
+    declaredTypes[output.name()] = &output.type();
   scanUses(file.model.graph());
   return true;
 }
@@ -383,6 +387,9 @@ bool GraphImporter::addNode(const onnx::NodeProto &proto, std::string &error) {
     if (!input.empty() && !lookup(input))
       return report("reads '" + printable(input) +
                     "', which no input, initializer or earlier node gives");
+  std::string invalid;
+  if (!checkNode(proto, node.opset, invalid))
+    return report("is not valid ONNX: " + printable(invalid));
   if (const onnx::GraphProto *branch = chooseBranch(proto)) {
     if (branch->output_size() < proto.output_size())
       return report("its branch has too few outputs");

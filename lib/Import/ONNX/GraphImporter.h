@@ -128,6 +128,8 @@ private:
   llvm::SmallVector<Argument> arguments;
   llvm::StringMap<Binding> bindings;
   llvm::StringMap<int64_t> opsets;
+  /// What the graph says about its values, for nodes ONNX cannot infer.
+  llvm::StringMap<const onnx::TypeProto *> declaredTypes;
   llvm::StringSet<> symbols;
   llvm::DenseMap<mlir::Value, mlir::DenseElementsAttr> knownFloats;
   int64_t numNodes = 0;

@@ -34,7 +34,8 @@ bool isFloat(Value value) { return isFloat(elementOf(value)); }
 int64_t product(ArrayRef<int64_t> extents) {
   int64_t result = 1;
   for (int64_t extent : extents)
-    result *= extent;
+    if (llvm::MulOverflow(result, extent, result))
+      return INT64_MAX; // of a file that is refused when its tensors are read
   return result;
 }
 

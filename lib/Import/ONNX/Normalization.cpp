@@ -111,6 +111,8 @@ static Outcome importRMSNorm(Node &node) {
 /// fourth output.
 template <bool simplified> static Outcome importSkipNorm(Node &node) {
   size_t biasIndex = simplified ? 3 : 4;
+  if (!node.has(0) || !node.has(1) || !node.has(2))
+    return node.fail("needs an input, a skip input and a scale");
   if (node.isUsed(1) || node.isUsed(2) || node.shape(0) != node.shape(1))
     return Outcome::Keep;
   Value sum = node.create<nn::AddOp>({node.in(0), node.in(1)});

@@ -50,6 +50,22 @@ bool inlineFunctions(onnx::ModelProto &model, std::string &error) {
                  error);
 }
 
+bool checkNode(const onnx::NodeProto &node, int64_t opset, std::string &error) {
+  const std::string domain = node.domain() == "ai.onnx" ? "" : node.domain();
+  return guarded(
+      [&] {
+        const onnx::OpSchema *schema = nullptr;
+        if (opset > 0 && opset <= INT32_MAX)
+          schema = onnx::OpSchemaRegistry::Schema(
+              node.op_type(), static_cast<int>(opset), domain);
+        if (!schema) // an operator ahead of its opset, which runtimes accept
+          schema = onnx::OpSchemaRegistry::Schema(node.op_type(), domain);
+        if (schema && !schema->deprecated())
+          schema->Verify(node);
+      },
+      error);
+}
+
 std::vector<onnx::TypeProto> inferOutputTypes(onnx::ModelProto &model,
                                               const onnx::NodeProto &node) {
   onnx::GraphProto &graph = *model.mutable_graph();

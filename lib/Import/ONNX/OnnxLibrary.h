@@ -22,6 +22,11 @@ bool parseModelText(const std::string &text, onnx::ModelProto &model,
 /// Replaces calls of the model's own functions by their bodies.
 bool inlineFunctions(onnx::ModelProto &model, std::string &error);
 
+/// Does the node have the inputs, outputs and attributes that its operator has
+/// in that opset? Operators that ONNX does not define always do. `error` is one
+/// line.
+bool checkNode(const onnx::NodeProto &node, int64_t opset, std::string &error);
+
 /// Types of the outputs of `node`. `model` holds the opset imports; its graph,
 /// which is used up, the values the node can see: inputs with types, and
 /// initializers. An output whose type cannot be inferred has no value set.

@@ -92,6 +92,19 @@ static bool feedsShapes(DenseElementsAttr elements) {
           element.isInteger(1) || element.isF32());
 }
 
+/// Is `declared` a tensor type with a shape where `inferred` has none?
+static bool saysMore(const onnx::TypeProto &declared,
+                     const onnx::TypeProto &inferred) {
+  if (!declared.has_tensor_type() || !declared.tensor_type().has_shape())
+    return false;
+  if (!inferred.has_tensor_type())
+    return inferred.value_case() == onnx::TypeProto::VALUE_NOT_SET;
+  return !inferred.tensor_type().has_shape() &&
+         (inferred.tensor_type().elem_type() == onnx::TensorProto::UNDEFINED ||
+          inferred.tensor_type().elem_type() ==
+              declared.tensor_type().elem_type());
+}
+
 Value GraphImporter::createOnnxNode(const onnx::NodeProto &node,
                                     ArrayRef<std::string> names,
                                     ValueRange operands, Location loc) {
@@ -117,7 +130,10 @@ Value GraphImporter::createOnnxNode(const onnx::NodeProto &node,
   for (auto [output, type] : llvm::zip_equal(node.output(), types)) {
     if (output.empty())
       continue;
-    Type converted = convertType(type);
+    auto declared = declaredTypes.find(output);
+    bool useDeclared =
+        declared != declaredTypes.end() && saysMore(*declared->second, type);
+    Type converted = convertType(useDeclared ? *declared->second : type);
     results.push_back(converted ? converted
                                 : Type(nn::OnnxType::get(context, "unknown")));
   }
