@@ -93,6 +93,10 @@ std::string readEntry(const Json &entry, const uint8_t *data, uint64_t dataSize,
 
 } // namespace
 
+uint64_t SafetensorsFile::offsetOf(const TensorView &view) const {
+  return static_cast<const uint8_t *>(view.data) - file.data();
+}
+
 std::optional<SafetensorsFile> SafetensorsFile::open(const std::string &path,
                                                      std::string &error) {
   auto fail = [&](const std::string &what) {

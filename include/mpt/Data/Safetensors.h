@@ -29,6 +29,8 @@ public:
   const std::vector<TensorView> &tensors() const { return views; }
   const TensorView *find(const std::string &name) const;
   const std::map<std::string, std::string> &metadata() const { return meta; }
+  /// Where in the file a tensor's bytes begin.
+  uint64_t offsetOf(const TensorView &view) const;
 
 private:
   explicit SafetensorsFile(MappedFile file) : file(std::move(file)) {}

@@ -58,6 +58,33 @@ def PrepareParametersPass : Pass<"mpt-prepare-parameters", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
 }
 
+def LoadParametersPass : Pass<"mpt-load-parameters", "::mlir::ModuleOp"> {
+  let summary = "Give the parameters the values of a safetensors file";
+  let description = [{
+    The values that `mpt-train --save` or a checkpoint holds take the place of the initial ones, by
+    parameter name, running statistics of batch norm included; with `average` those of the moving
+    average (`--ema`) where the file has one. The bytes stay in the file.
+
+    A training may have split or tied parameters of the model file, so this pass stands behind
+    `mpt-prepare-parameters` with the options of the training. A parameter that the file does not
+    have keeps its value, with a warning; another shape or element type is an error, and so is a
+    file that has none of the parameters.
+
+    ```mlir
+    nn.parameter @w : tensor<4x8xf32> = dense<0.0> : tensor<4x8xf32>
+    ```
+    with `file=trained.safetensors` becomes
+    ```mlir
+    nn.parameter @w : tensor<4x8xf32> = #nn.external<"trained.safetensors", 256, 128>
+    ```
+  }];
+  let options = [
+    Option<"file", "file", "std::string", "\"\"", "the safetensors file">,
+    Option<"average", "average", "bool", "false", "take the moving averages of the parameters">,
+  ];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
+}
+
 def AttachLossPass : Pass<"mpt-attach-loss", "::mlir::ModuleOp"> {
   let summary = "Compute a loss from the outputs and new label arguments";
   let description = [{
