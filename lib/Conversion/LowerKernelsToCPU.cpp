@@ -1,5 +1,6 @@
 //===- LowerKernelsToCPU.cpp - mpt-lower-kernels-to-cpu -------------------===//
 
+#include "mpt/Conversion/CPUNames.h"
 #include "mpt/Conversion/KernelLowering.h"
 #include "mpt/Conversion/Passes.h"
 
@@ -32,6 +33,10 @@ public:
   void runOnOperation() override {
     if (stage != "loops" && stage != "llvm") {
       getOperation().emitError("stage should be 'loops' or 'llvm'");
+      return signalPassFailure();
+    }
+    if (std::string error; !checkCPUName(cpu, error)) {
+      emitError(UnknownLoc::get(&getContext())) << error;
       return signalPassFailure();
     }
     TargetDescription target = TargetDescription::getCPU(cpu);

@@ -1,6 +1,7 @@
 //===- PlanMemory.cpp - mpt-plan-memory -----------------------------------===//
 
 #include "mpt/Conversion/ArenaPlan.h"
+#include "mpt/Conversion/CPUNames.h"
 #include "mpt/Conversion/KernelLowering.h"
 #include "mpt/Conversion/Passes.h"
 #include "mpt/Conversion/Pointwise.h"
@@ -374,6 +375,10 @@ public:
   void runOnOperation() override {
     if (getOperation().isExternal())
       return;
+    if (std::string error; !checkCPUName(cpu, error)) {
+      emitError(UnknownLoc::get(&getContext())) << error;
+      return signalPassFailure();
+    }
     TargetDescription target = TargetDescription::getCPU(cpu, threads);
     if (failed(planMemory(getOperation(), target)))
       signalPassFailure();

@@ -185,6 +185,11 @@ bool resizeBytes(std::vector<uint8_t> &bytes, uint64_t size) {
   return true;
 }
 
+bool checkWritable(const std::string &path, std::string &error) {
+  AtomicFileWriter trial;
+  return trial.open(path, error);
+}
+
 bool isDirectory(const std::string &path) {
   struct stat status;
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);

@@ -3,6 +3,7 @@
 #include "mpt/Execution/CompiledStep.h"
 
 #include "KernelCode.h"
+#include "mpt/Conversion/CPUNames.h"
 #include "mpt/Conversion/KernelLowering.h"
 #include "mpt/Conversion/Passes.h"
 
@@ -298,6 +299,8 @@ CompiledStep::create(ModuleOp module, func::FuncOp func,
   step->checkPlan = options.checkPlan;
   if (failed(step->describe(func)))
     return failure();
+  if (std::string error; !checkCPUName(options.cpu, error))
+    return func.emitError() << error;
   step->pool = mpt_pool_create(options.threads);
   if (!step->pool)
     return func.emitError() << mpt_last_error();

@@ -7,6 +7,7 @@
 #include "GradientWatch.h"
 #include "StepBuilder.h"
 
+#include "mpt/Data/FileIO.h"
 #include "mpt/Data/Safetensors.h"
 #include "mpt/Data/SampleOrder.h"
 #include "mpt/Training/Checkpoint.h"
@@ -166,6 +167,10 @@ bool Run::prepare(std::string &error) {
   scaling = *loss;
   learningRate = *rate;
   stopRequested = false;
+  for (const std::string &file : {options.save, options.report, options.summary,
+                                  options.dumpGradients, options.checkpoint})
+    if (!file.empty() && !data::checkWritable(file, error))
+      return false;
 
   Clock::time_point start = Clock::now();
   if (!openData(error))
@@ -612,6 +617,13 @@ bool Run::finish(std::string &error) {
   if (!options.summary.empty() &&
       !writeSummary(options.summary, summary, history, error))
     return false;
+  if (history.steps.empty()) {
+    llvm::outs() << llvm::formatv(
+        "{0}: nothing left to train: {1} stands at step {2}, and {3} steps "
+        "are asked for, those included\n",
+        summary.model, options.resume, doneSteps, totalSteps);
+    return true;
+  }
   llvm::outs() << llvm::formatv("{0}: {1} steps in {2}, loss {3:f4}",
                                 summary.model, summary.steps, summary.precision,
                                 summary.trainLoss);

@@ -2,6 +2,7 @@
 
 #include "OptDriver.h"
 #include "ModelDriver.h"
+#include "PassHelp.h"
 
 #include "mpt/InitAllDialects.h"
 #include "mpt/InitAllPasses.h"
@@ -14,6 +15,7 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 using namespace mlir;
@@ -24,22 +26,44 @@ int mpt::reportError(const llvm::Twine &message) {
   return 1;
 }
 
+/// Produces into a stream. A full disk is an error to report here; the stream
+/// itself would end the process when it is destroyed.
+static int
+writeStream(StringRef file, llvm::raw_fd_ostream &os,
+            llvm::function_ref<LogicalResult(raw_ostream &)> produce) {
+  LogicalResult produced = produce(os);
+  os.flush();
+  std::error_code code = os.error();
+  os.clear_error();
+  if (failed(produced))
+    return 1;
+  return code ? reportError(file + ": cannot write: " + code.message()) : 0;
+}
+
 int mpt::writeOutput(StringRef file,
                      llvm::function_ref<LogicalResult(raw_ostream &)> produce) {
-  bool reported = false;
-  llvm::Error error =
-      llvm::writeToOutput(file, [&](raw_ostream &os) -> llvm::Error {
-        if (failed(produce(os))) {
-          reported = true;
-          return llvm::createStringError("");
-        }
-        os.flush();
-        return llvm::Error::success();
-      });
-  std::string text = llvm::toString(std::move(error));
-  if (reported)
-    return 1;
-  return text.empty() ? 0 : reportError(file + ": cannot write: " + text);
+  if (file == "-")
+    return writeStream("<stdout>", llvm::outs(), produce);
+  auto fail = [&](std::error_code code) {
+    return reportError(file + ": cannot write: " + code.message());
+  };
+  // Something like /dev/null or a pipe is not replaced.
+  if (llvm::sys::fs::exists(file) && !llvm::sys::fs::is_regular_file(file)) {
+    std::error_code code;
+    llvm::raw_fd_ostream os(file, code);
+    return code ? fail(code) : writeStream(file, os, produce);
+  }
+  auto temporary = llvm::sys::fs::TempFile::create(file + ".tmp-%%%%%%%%");
+  if (!temporary)
+    return fail(llvm::errorToErrorCode(temporary.takeError()));
+  int result;
+  {
+    llvm::raw_fd_ostream os(temporary->FD, /*shouldClose=*/false);
+    result = writeStream(file, os, produce);
+  }
+  llvm::Error kept = result ? temporary->discard() : temporary->keep(file);
+  std::error_code code = llvm::errorToErrorCode(std::move(kept));
+  return result || !code ? result : fail(code);
 }
 
 static llvm::cl::opt<std::string> &getExplainOption() {
@@ -87,20 +111,30 @@ int mpt::runOpt(int argc, char **argv) {
   mpt::registerAllPasses();
   registerModelOptions();
   (void)getExplainOption();
-  const std::string overview = registerCLIOptions(
+  const StringRef about =
       "MPT: mixed-precision training compiler, pass driver\n\n"
       "  mpt-opt model.onnx --dim batch=64 --mpt-mixed-precision -o "
       "model.fp16.onnx\n"
-      "  mpt-opt step.mlir --mpt-assign-precision --mpt-insert-casts\n",
-      registry);
+      "  mpt-opt step.mlir --mpt-assign-precision --mpt-insert-casts\n";
+  const std::string overview = registerCLIOptions(about, registry);
   llvm::cl::opt<std::string> input(llvm::cl::Positional,
                                    llvm::cl::desc("<input file>"),
                                    llvm::cl::init("-"));
   llvm::cl::opt<std::string> output("o", llvm::cl::desc("Output file"),
                                     llvm::cl::value_desc("file"),
                                     llvm::cl::init("-"));
+  llvm::ArrayRef<const char *> arguments(argv, argc);
+  if (llvm::any_of(arguments.drop_front(), [](StringRef argument) {
+        return argument == "--help" || argument == "-help" || argument == "-h";
+      })) {
+    printOwnHelp(about);
+    return 0;
+  }
+  std::string error;
   if (!parseCommandLine(argc, argv, overview))
     return 1;
+  if (!checkPassOptions(arguments, error))
+    return reportError("mpt-opt: " + error);
 
   if (printSupportedOps())
     return 0;

@@ -94,7 +94,7 @@ std::optional<Model> loadModel(MLIRContext &context, const std::string &path,
   model.path = path;
   if (isONNXFile(path)) {
     model.module = importONNX(context, path, options);
-  } else if (!options.dims.empty()) {
+  } else if (!options.dims.empty() && !options.ignoreUnknownDims) {
     emitError(UnknownLoc::get(&context))
         << path
         << ": --dim is for ONNX models; the shapes of this file are fixed";

@@ -31,7 +31,7 @@ struct CommandLine {
   cl::opt<std::string> inputFile{
       cl::Positional, cl::cat(category),
       cl::desc("<model: .onnx, .onnxtxt, .mlir, .mlirbc>")};
-  cl::opt<Target> target{
+  cl::opt<Target, false, ValueParser<Target>> target{
       "target", cl::cat(category), cl::desc("What runs the model:"),
       cl::init(Target::Reference),
       cl::values(
@@ -39,7 +39,7 @@ struct CommandLine {
                      "the interpreter, operation by operation (default)"),
           clEnumValN(Target::CPU, "cpu", "compiled kernels"),
           clEnumValN(Target::CUDA, "cuda", "a GPU (a later step)"))};
-  cl::opt<Compute> compute{
+  cl::opt<Compute, false, ValueParser<Compute>> compute{
       "compute", cl::cat(category),
       cl::desc("How the reference interpreter rounds:"), cl::init(Compute::F32),
       cl::values(clEnumValN(Compute::F32, "f32",
@@ -229,7 +229,8 @@ int mpt::runModel(int argc, char **argv) {
   if (!parseCommandLine(
           argc, argv,
           "MPT: runs a model on given inputs, or ONNX backend tests\n\n"
-          "  mpt-run model.onnx --input image=batch.npy --output-dir out\n"
+          "  mpt-run model.onnx --dim batch=1 --input image=image.npy "
+          "--output-dir out\n"
           "  mpt-run --test-data test_relu\n"))
     return 1;
   if (line.target == Target::CUDA)
@@ -300,6 +301,7 @@ int mpt::runModel(int argc, char **argv) {
     return mergeProfiles(profiling);
   if (line.inputFile.empty())
     return fail("mpt-run: no model given; see mpt-run --help");
+  options.ignoreUnknownDims = !line.compared.empty();
   MLIRContext context;
   loadDialects(context);
   OneLineDiagnostics diagnostics(context, /*printRemarks=*/false,

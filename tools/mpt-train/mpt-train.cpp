@@ -89,7 +89,7 @@ struct CommandLine {
   cl::opt<int64_t> epochs{"epochs", cl::init(0), cl::cat(recipe),
                           cl::value_desc("N"),
                           cl::desc("Epochs to train (default: 1)")};
-  cl::opt<Schedule> schedule{
+  cl::opt<Schedule, false, ValueParser<Schedule>> schedule{
       "lr-schedule", cl::init(Schedule::Constant), cl::cat(recipe),
       cl::desc("The learning rate over the run:"),
       cl::values(clEnumValN(Schedule::Constant, "constant", "as given"),
@@ -105,7 +105,7 @@ struct CommandLine {
   cl::opt<bool> noShuffle{"no-shuffle", cl::cat(recipe),
                           cl::desc("Take the samples in the data's order")};
 
-  cl::opt<Precision> precision{
+  cl::opt<Precision, false, ValueParser<Precision>> precision{
       "precision", cl::init(Precision::FP32), cl::cat(precisions),
       cl::desc("What the step computes and stores in:"),
       cl::values(clEnumValN(Precision::FP32, "fp32", "FP32 throughout"),

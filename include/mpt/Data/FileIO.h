@@ -64,6 +64,10 @@ private:
 /// the memory cannot be had.
 bool resizeBytes(std::vector<uint8_t> &bytes, uint64_t size);
 
+/// Whether a file of that name could be written now: to learn it before hours
+/// of work rather than after them. Leaves everything as it was.
+bool checkWritable(const std::string &path, std::string &error);
+
 bool isDirectory(const std::string &path);
 bool fileExists(const std::string &path);
 /// The names in a directory, sorted, without . and ..

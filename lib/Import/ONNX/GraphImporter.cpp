@@ -4,6 +4,7 @@
 
 #include "OnnxLibrary.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -131,6 +132,7 @@ void GraphImporter::scanUses(const onnx::GraphProto &graph) {
 
 bool GraphImporter::fixDimensions(std::string &error) {
   llvm::StringSet<> present, initialized;
+  llvm::MapVector<StringRef, std::string> missing; // dimension -> first input
   for (const auto &initializer : file.model.graph().initializer())
     initialized.insert(initializer.name());
   for (auto &input : *file.model.mutable_graph()->mutable_input()) {
@@ -144,7 +146,7 @@ bool GraphImporter::fixDimensions(std::string &error) {
       std::string name = dim.dim_param();
       if (name.empty())
         name = input.name() + ":" + std::to_string(axis);
-      present.insert(name);
+      StringRef key = present.insert(name).first->getKey();
       auto it = options.dims.find(name);
       if (it != options.dims.end()) {
         dim.set_dim_value(it->second);
@@ -154,14 +156,11 @@ bool GraphImporter::fixDimensions(std::string &error) {
         dim.set_dim_value(options.batchSize);
         continue;
       }
-      error = file.path + ": input '" + printable(input.name()) +
-              "' has the symbolic dimension '" + printable(name) +
-              "': fix it with --dim " + printable(name) + "=N";
-      return false;
+      missing.insert({key, input.name()});
     }
   }
   for (const auto &dim : options.dims) {
-    if (present.contains(dim.getKey()))
+    if (present.contains(dim.getKey()) || options.ignoreUnknownDims)
       continue;
     SmallVector<std::string> names;
     for (const auto &name : present)
@@ -173,7 +172,18 @@ bool GraphImporter::fixDimensions(std::string &error) {
                            : "; it has " + llvm::join(names, ", "));
     return false;
   }
-  return true;
+  if (missing.empty())
+    return true;
+  // All of them at once: a user should not learn of each by another run.
+  error = file.path + ":";
+  std::string remedy;
+  for (const auto &[name, input] : missing) {
+    error += (remedy.empty() ? " input '" : ", input '") + printable(input) +
+             "' has the symbolic dimension '" + printable(name.str()) + "'";
+    remedy += " --dim " + printable(name.str()) + "=N";
+  }
+  error += (missing.size() > 1 ? ": fix them with" : ": fix it with") + remedy;
+  return false;
 }
 
 bool GraphImporter::prepare(std::string &error) {

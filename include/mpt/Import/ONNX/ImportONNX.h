@@ -27,6 +27,9 @@ struct ImportOptions {
   /// ("image:0") where a dimension has no name. Naming one that the model does
   /// not have is an error.
   llvm::StringMap<int64_t> dims;
+  /// Take a name in `dims` that the model does not have: of two models that are
+  /// compared, one may have it.
+  bool ignoreUnknownDims = false;
   /// Extent of the symbolic first dimension of every input that `dims` does not
   /// name; 0: they must be named.
   int64_t batchSize = 0;
