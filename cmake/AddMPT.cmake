@@ -31,11 +31,12 @@ function(mpt_reuse_pch target)
   endif()
 endfunction()
 
-# mpt_add_library(name sources... [DEPENDS tablegen...] [LINK_LIBS mpt-libs...] [EXCEPTIONS] [NO_MLIR])
+# mpt_add_library(name sources... [DEPENDS tablegen...] [LINK_LIBS mpt-libs...] [EXCEPTIONS] [NO_MLIR] [NO_INSTALL])
 # EXCEPTIONS: for the translation units that call libonnx (which throws).
 # NO_MLIR: for the runtime and for support code that must not know LLVM.
+# NO_INSTALL: for what needs libonnx, which is not installed with us.
 function(mpt_add_library name)
-  cmake_parse_arguments(ARG "EXCEPTIONS;NO_MLIR" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "EXCEPTIONS;NO_MLIR;NO_INSTALL" "" "DEPENDS;LINK_LIBS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   if(ARG_EXCEPTIONS)
     set(LLVM_ENABLE_EH ON)
@@ -53,6 +54,10 @@ function(mpt_add_library name)
   endif()
   target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS})
   set_property(GLOBAL APPEND PROPERTY MPT_LIBS ${name})
+  if(NOT ARG_NO_INSTALL)
+    target_include_directories(${name} INTERFACE $<INSTALL_INTERFACE:include>)
+    install(TARGETS ${name} EXPORT MPTTargets ARCHIVE DESTINATION lib COMPONENT MPTDevelopment)
+  endif()
 endfunction()
 
 # mpt_add_tool(name sources... [LINK_LIBS mpt-libs...])
