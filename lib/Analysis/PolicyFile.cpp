@@ -233,6 +233,9 @@ void readDocument(const YAML::Node &document, PolicyFile &policy) {
       std::string name =
           readChoice(preset, {"conservative", "default", "aggressive", "bf16"});
       readDocument(YAML::Load(getPolicyPreset(name)), policy);
+      // Its lines are not the file's.
+      for (auto &[type, rule] : policy.ops)
+        rule.line = 0;
     }
   readMap(
       document, "the policy",

@@ -11,7 +11,6 @@ ops:
   layer_norm_grad: fp32
   group_norm: fp32
   group_norm_grad: fp32
-  instance_norm: fp32
   rms_norm: fp32
   rms_norm_grad: fp32
   reduce_sum: fp32

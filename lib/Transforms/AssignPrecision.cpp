@@ -100,20 +100,27 @@ LogicalResult AssignPrecisionPass::setDemands(const PolicyFile &file,
     return error() << file.path << ":" << rule.line << ": '" << rule.text
                    << "' is no regular expression: " << problem;
   };
+  // A rule of a preset has no line.
+  auto where = [&](const PolicyFile::Rule &rule) {
+    return file.path.empty() || rule.line == 0
+               ? std::string()
+               : file.path + ":" + std::to_string(rule.line);
+  };
   for (const auto &[type, rule] : file.ops)
-    demands->addType(type, toDemand(rule.wanted), rule.fp32Operands);
+    demands->addType(type, toDemand(rule.wanted), rule.fp32Operands,
+                     where(rule));
   for (const PolicyFile::Rule &rule : file.nodes)
     if (!demands->addNode(rule.text, rule.regex, toDemand(rule.wanted),
-                          rule.fp32Operands, problem))
+                          rule.fp32Operands, problem, where(rule)))
       return inFile(rule);
   for (const PolicyFile::Rule &rule : file.fp32Tensors)
-    if (!demands->addTensor(rule.text, rule.regex, problem))
+    if (!demands->addTensor(rule.text, rule.regex, problem, where(rule)))
       return inFile(rule);
   auto add = [&](ArrayRef<std::string> texts, PrecisionDemand demand,
                  StringRef option) -> LogicalResult {
     for (StringRef text : texts) {
-      demands->addType(text, demand);
-      if (!demands->addNode(text, text, demand, {}, problem))
+      demands->addType(text, demand, {}, option);
+      if (!demands->addNode(text, text, demand, {}, problem, option))
         return error() << option << ": '" << text
                        << "' is no regular expression: " << problem;
     }
@@ -224,6 +231,7 @@ void AssignPrecisionPass::runOnOperation() {
   markAllAnalysesPreserved();
   if (function.isDeclaration())
     return;
+  demands->warnOfIdleRules(function);
   if (!demands->empty())
     policy.demand = [this](Operation *op, std::string &text) {
       return demands->find(op, text);

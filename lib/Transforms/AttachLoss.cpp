@@ -313,6 +313,13 @@ struct AttachLossPass : mpt::impl::AttachLossPassBase<AttachLossPass> {
   using Base::Base;
 
   void runOnOperation() override {
+    if (loss.empty()) {
+      emitError(UnknownLoc::get(&getContext()))
+          << "give the loss, as in loss={cross_entropy(logits, labels)}, or "
+             "the "
+             "name of an output that is one";
+      return signalPassFailure();
+    }
     std::string message;
     auto expression = CallExpression::parse(loss.getValue(), message);
     if (!expression) {

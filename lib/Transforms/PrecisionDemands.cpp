@@ -3,6 +3,7 @@
 #include "PrecisionDemands.h"
 
 #include "mpt/Dialect/MP/IR/MPDialect.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace mpt;
@@ -17,8 +18,9 @@ bool PrecisionDemands::compile(StringRef text, StringRef regex,
 bool PrecisionDemands::addNode(StringRef text, StringRef regex,
                                PrecisionDemand demand,
                                ArrayRef<unsigned> fp32Operands,
-                               std::string &error) {
+                               std::string &error, StringRef where) {
   NodeRule rule;
+  rule.name.where = where.str();
   rule.demand = demand;
   rule.fp32Operands = llvm::to_vector(fp32Operands);
   if (!compile(text, regex, rule.name, error))
@@ -28,8 +30,9 @@ bool PrecisionDemands::addNode(StringRef text, StringRef regex,
 }
 
 bool PrecisionDemands::addTensor(StringRef text, StringRef regex,
-                                 std::string &error) {
+                                 std::string &error, StringRef where) {
   NamePattern pattern;
+  pattern.where = where.str();
   if (!compile(text, regex, pattern, error))
     return false;
   tensors.push_back(std::move(pattern));
@@ -37,8 +40,12 @@ bool PrecisionDemands::addTensor(StringRef text, StringRef regex,
 }
 
 void PrecisionDemands::addType(StringRef text, PrecisionDemand demand,
-                               ArrayRef<unsigned> fp32Operands) {
-  types[text] = {demand, llvm::to_vector(fp32Operands)};
+                               ArrayRef<unsigned> fp32Operands,
+                               StringRef where) {
+  TypeRule &rule = types[text];
+  rule.demand = demand;
+  rule.fp32Operands = llvm::to_vector(fp32Operands);
+  rule.where = where.str();
 }
 
 /// An operation reads all its flexible operands in one type, so one that must
@@ -91,4 +98,65 @@ std::string PrecisionDemands::findTensor(Value value,
           !text.empty())
         return text;
   return "";
+}
+
+void PrecisionDemands::warnOfIdleRules(func::FuncOp function) const {
+  SmallVector<const NamePattern *> idle;
+  for (const NodeRule &rule : nodes)
+    if (!rule.name.where.empty())
+      idle.push_back(&rule.name);
+  SmallVector<const NamePattern *> idleTensors;
+  for (const NamePattern &pattern : tensors)
+    if (!pattern.where.empty())
+      idleTensors.push_back(&pattern);
+  auto drop = [](SmallVector<const NamePattern *> &patterns, StringRef name) {
+    if (!name.empty())
+      llvm::erase_if(patterns, [&](const NamePattern *pattern) {
+        return pattern->regex.match(name);
+      });
+  };
+  for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
+    drop(idleTensors, mp::getArgName(function, i));
+  for (unsigned i = 0, e = function.getNumResults(); i < e; ++i)
+    drop(idleTensors, mp::getResultName(function, i));
+  function.walk([&](Operation *op) {
+    if (idle.empty() && idleTensors.empty())
+      return WalkResult::interrupt();
+    StringRef name = getNodeName(op->getLoc());
+    drop(idle, name);
+    drop(idleTensors, name);
+    return WalkResult::advance();
+  });
+
+  auto warn = [&](StringRef where, StringRef text, StringRef what) {
+    emitWarning(UnknownLoc::get(function.getContext()))
+        << where << ": '" << text << "' matches no " << what << " of @"
+        << function.getName();
+  };
+  llvm::StringSet<> registered;
+  auto isType = [&](StringRef name) {
+    if (registered.empty())
+      for (RegisteredOperationName known :
+           function.getContext()->getRegisteredOperations()) {
+        registered.insert(known.getStringRef());
+        registered.insert(known.stripDialect());
+      }
+    return registered.contains(name);
+  };
+  for (const NamePattern *pattern : idle)
+    // Options of the pass name types and nodes alike.
+    if (auto type = types.find(pattern->text);
+        type == types.end() || type->second.where != pattern->where)
+      warn(pattern->where, pattern->text, "node");
+    else if (!isType(pattern->text))
+      warn(pattern->where, pattern->text, "operation and no node");
+  for (const NamePattern *pattern : idleTensors)
+    warn(pattern->where, pattern->text, "tensor");
+  llvm::StringSet<> namedNodes;
+  for (const NodeRule &rule : nodes)
+    namedNodes.insert(rule.name.text);
+  for (const auto &rule : types)
+    if (!rule.second.where.empty() && !namedNodes.contains(rule.first()) &&
+        !isType(rule.first()))
+      warn(rule.second.where, rule.first(), "operation");
 }

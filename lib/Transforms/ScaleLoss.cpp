@@ -45,6 +45,13 @@ private:
 
 } // namespace
 
+/// Passes print their options with seven digits, so that 2^24 comes back from a
+/// dumped pipeline as 16777220: a scale that is no power of two rounds.
+static double restorePowerOfTwo(double value) {
+  double power = std::exp2(std::round(std::log2(value)));
+  return std::abs(value - power) <= 1e-6 * power ? power : value;
+}
+
 std::optional<Mode> ScaleLossPass::checkOptions() {
   auto fail = [&](const Twine &message) -> std::optional<Mode> {
     emitError(getOperation().getLoc()) << "mpt-scale-loss: " << message;
@@ -56,6 +63,9 @@ std::optional<Mode> ScaleLossPass::checkOptions() {
         minimum.getValue(), maximum.getValue()})
     if (!std::isfinite(value) || value <= 0)
       return fail("scales and factors must be positive and finite");
+  initScale = restorePowerOfTwo(initScale);
+  minimum = restorePowerOfTwo(minimum);
+  maximum = restorePowerOfTwo(maximum);
   if (mode == "off")
     return Mode::Off;
   if (mode == "static")
