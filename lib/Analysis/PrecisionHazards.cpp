@@ -178,10 +178,29 @@ bool PrecisionAssignment::fixUpToDelicate(Value start, double epsilon,
   return reached;
 }
 
+/// The lower bound that an operation gives values of any size (max(x, 1e-12)
+/// with the bound as an attribute), if it vanishes in the low type; else 0.
+static double vanishingBound(Operation *op, FloatType low) {
+  auto precision = dyn_cast_or_null<PrecisionOpInterface>(op);
+  auto transfer = dyn_cast_or_null<ValueRangeOpInterface>(op);
+  if (!precision || !transfer || op->getNumOperands() != 1 ||
+      op->getNumResults() != 1 ||
+      precision.getPrecisionClass() != PrecisionClass::Transparent)
+    return 0;
+  Type element = getElementTypeOrSelf(op->getOperand(0).getType());
+  if (!isa<FloatType>(element))
+    return 0;
+  SmallVector<NumericRange> operands(1, NumericRange::unknown(element));
+  SmallVector<NumericRange> results(1, NumericRange::none());
+  transfer.inferRanges(operands, results);
+  double bound = results[0].lo;
+  return bound > 0 && nearestIn(low, bound) == 0 ? bound : 0;
+}
+
 /// An epsilon that vanishes stands for values of its size.
 void PrecisionAssignment::fixAroundEpsilon(Node &node) {
   FloatType low = lowTypeOf(node);
-  double epsilon = 0;
+  double epsilon = vanishingBound(node.op, low);
   for (Value operand : node.op->getOperands()) {
     auto known = constants.find({operand.getDefiningOp(), low});
     if (known != constants.end() && known->second == ConstantFit::Vanishes)
@@ -215,8 +234,9 @@ void PrecisionAssignment::fixAroundSum(Node &node) {
 
 void PrecisionAssignment::fixHazards() {
   for (Node &node : nodes)
-    if (node.vanishes && node.op->getNumResults() == 1 &&
-        behaviorOf(node.op) == ScaleBehavior::Homogeneous)
+    if ((node.vanishes && node.op->getNumResults() == 1 &&
+         behaviorOf(node.op) == ScaleBehavior::Homogeneous) ||
+        vanishingBound(node.op, lowTypeOf(node)) != 0)
       fixAroundEpsilon(node);
   for (Node &node : nodes)
     if (auto op = dyn_cast_or_null<PrecisionOpInterface>(node.op);

@@ -56,6 +56,32 @@ func.func @divisors(%x: tensor<64x64xf32>, %w: tensor<64x64xf32>) -> (tensor<64x
 
 // -----
 
+// A norm that is kept from zero by a bound, as an attribute: the division by it, behind an expansion, is FP32. A bound that the
+// low type holds is none.
+
+// CHECK-LABEL: func.func @normalize
+// CHECK: nn.clip {{.*}}low = false, "unsafe: a constant operand vanishes in the low type"
+// CHECK: nn.expand {{.*}}low = false
+// CHECK: nn.div {{.*}}low = false, "unsafe: around an epsilon that vanishes in the low type"
+// CHECK: nn.clip {{.*}}low = true
+// CHECK: nn.div {{.*}}low = true
+// BF16-LABEL: func.func @normalize
+// BF16-NOT: low = false
+// BF16: return
+func.func @normalize(%x: tensor<64x64xf32>, %w: tensor<64x64xf32>, %norm: tensor<64x1xf32>) -> tensor<64x64xf32> {
+  %0 = nn.matmul %x, %w : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  %1 = nn.clip %norm {max = 0x7FF0000000000000 : f64, min = 1.0e-12 : f64} : tensor<64x1xf32>
+  %2 = nn.expand %1 : tensor<64x1xf32> to tensor<64x64xf32>
+  %3 = nn.div %0, %2 : tensor<64x64xf32>, tensor<64x64xf32>
+  %4 = nn.matmul %3, %w : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  %5 = nn.clip %4 {max = 0x7FF0000000000000 : f64, min = 1.0e-3 : f64} : tensor<64x64xf32>
+  %6 = nn.div %4, %5 : tensor<64x64xf32>, tensor<64x64xf32>
+  %7 = nn.matmul %6, %w : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  return %7 : tensor<64x64xf32>
+}
+
+// -----
+
 // A variance: squares leave FP16 above 256, whatever the epsilon, and so does their mean, up to the root.
 
 // CHECK-LABEL: func.func @variance

@@ -46,22 +46,27 @@ static Outcome importGatherND(Node &node) {
       RankedTensorType::get(shape, node.type(0).getElementType())));
 }
 
-/// The k largest or smallest; `sorted = 0` allows any order.
+/// The k largest or smallest; `sorted = 0` allows any order. Integers (the
+/// order of an order, as a random masking is undone) are compared in f64, exact
+/// up to 2^53.
 static Outcome importTopK(Node &node) {
   auto axis = node.axisOf("axis", -1, node.rank(0));
   if (!axis)
     return node.fail("its axis is out of range");
   auto k = node.opset >= 10 ? node.knownScalar(1)
                             : std::optional<double>(node.intOf("k", -1));
-  if (!k || !isFloat(node.in(0)))
+  Value x = node.in(0);
+  if (!k || !(isFloat(x) || elementOf(x).isInteger()))
     return Outcome::Keep;
   if (*k < 0 || *k > static_cast<double>(node.shape(0)[*axis]))
     return node.fail("takes more elements than its axis has");
   auto results = node.createMany<nn::TopKOp>(
-      2, node.in(0),
+      2, isFloat(x) ? x : node.cast(x, Float64Type::get(node.context())),
       {node.i64("axis", *axis), node.i64("k", static_cast<int64_t>(*k)),
        node.flag("largest", node.intOf("largest", 1) != 0)});
-  node.set(0, results[0]);
+  if (node.hasFailed())
+    return Outcome::Failed;
+  node.set(0, node.cast(results[0], elementOf(x)));
   node.set(1, results[1]);
   return node.hasFailed() ? Outcome::Failed : Outcome::Done;
 }
