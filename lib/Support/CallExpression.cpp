@@ -407,9 +407,12 @@ bool CallArguments::finish(std::string &error) {
     bool known = false;
     for (const std::string &name : declared)
       known |= name == keyword.key;
-    if (!known)
-      fail(keyword.offset,
-           "unknown argument '" + keyword.key + "'; " + allowed);
+    if (known)
+      continue;
+    // Before all else: what is missing may be what is misspelt here.
+    firstError.clear();
+    fail(keyword.offset, "unknown argument '" + keyword.key + "'; " + allowed);
+    break;
   }
   if (firstError.empty())
     return true;

@@ -76,6 +76,7 @@ private:
   bool oneStep(StepRecord &record, std::string &error);
   bool evaluateNow(std::string &error);
   bool writeCheckpoint(std::string &error);
+  void rescue(std::string &error);
   NamedTensors copyState() const;
   std::map<std::string, std::string> settings() const;
   std::string checkpointPath() const;
@@ -432,6 +433,7 @@ bool Run::train(std::string &error) {
     history.steps.push_back(record);
     if (!log.write(record, error)) {
       progress.finish();
+      rescue(error);
       return false;
     }
     progress.update(doneSteps, statusLine(record));
@@ -545,6 +547,14 @@ bool Run::writeCheckpoint(std::string &error) {
                         order->state(), settings(), error);
 }
 
+/// What was trained must not be lost because a file could not be written.
+void Run::rescue(std::string &error) {
+  std::string problem;
+  if (writeCheckpoint(problem))
+    error += "; what was trained is in " + checkpointPath() + ": go on with " +
+             "--resume";
+}
+
 //===----------------------------------------------------------------------===//
 // The end
 //===----------------------------------------------------------------------===//
@@ -608,8 +618,10 @@ Summary Run::summarize() const {
 bool Run::finish(std::string &error) {
   NamedTensors state = copyState();
   if (!options.save.empty() &&
-      !data::writeSafetensors(options.save, viewAll(state), {}, error))
+      !data::writeSafetensors(options.save, viewAll(state), {}, error)) {
+    rescue(error);
     return false;
+  }
   Summary summary = summarize();
   if (!options.report.empty() &&
       !writeReport(options.report, summary, history, error))

@@ -27,7 +27,10 @@ enum class Compute { F32, F64 };
 
 /// Built after LLVM's own options are gone, some of which have the same names.
 struct CommandLine {
-  cl::OptionCategory category{"mpt-run"};
+  cl::OptionCategory category{"Model and inputs"};
+  cl::OptionCategory comparison{"Comparison and repair"};
+  cl::OptionCategory statistics{"Ranges and profiles"};
+  cl::OptionCategory tests{"ONNX backend tests"};
   cl::opt<std::string> inputFile{
       cl::Positional, cl::cat(category),
       cl::desc("<model: .onnx, .onnxtxt, .mlir, .mlirbc>")};
@@ -47,7 +50,7 @@ struct CommandLine {
                  clEnumValN(Compute::F64, "f64", "nothing: all is in double"))};
   cl::opt<int> threads{
       "threads", cl::cat(category), cl::init(0),
-      cl::desc("Threads of --target=cpu; 0: one per processor")};
+      cl::desc("Threads of --target=cpu (default: one per processor)")};
   cl::list<std::string> inputs{
       "input", cl::cat(category),
       cl::desc("Value of an input (or of a parameter)"),
@@ -55,35 +58,35 @@ struct CommandLine {
   cl::opt<std::string> outputDirectory{
       "output-dir", cl::cat(category), cl::value_desc("folder"),
       cl::desc("Write every output to <name>.npy there")};
-  cl::opt<std::string> functionName{"function", cl::cat(category),
-                                    cl::value_desc("name"),
-                                    cl::desc("The function to run")};
+  cl::opt<std::string> functionName{
+      "function", cl::cat(category), cl::value_desc("name"),
+      cl::desc("The function to run (default: the only one, or forward)")};
   cl::list<std::string> dims{"dim", cl::cat(category),
                              cl::value_desc("name=extent"),
                              cl::desc("Extent of a symbolic dimension")};
   cl::opt<std::string> testData{
-      "test-data", cl::cat(category), cl::value_desc("folder"),
+      "test-data", cl::cat(tests), cl::value_desc("folder"),
       cl::desc("Run an ONNX backend test: a folder with model.onnx and "
                "test_data_set_0, or one data set")};
   cl::opt<std::string> testSuite{
-      "test-suite", cl::cat(category), cl::value_desc("folder"),
+      "test-suite", cl::cat(tests), cl::value_desc("folder"),
       cl::desc("Run all ONNX backend tests below it")};
   cl::opt<std::string> expectedFile{
-      "expect", cl::cat(category), cl::value_desc("file"),
+      "expect", cl::cat(tests), cl::value_desc("file"),
       cl::desc("With --test-suite: names of the tests that must pass")};
   cl::opt<std::string> writeExpected{
-      "write-passed", cl::cat(category), cl::value_desc("file"),
+      "write-passed", cl::cat(tests), cl::value_desc("file"),
       cl::desc("With --test-suite: write the names of the tests that passed")};
   cl::opt<bool> verbose{
       "verbose", cl::cat(category),
       cl::desc("With --test-suite: a line for every test; with "
                "--compare: for every tensor")};
   cl::opt<std::string> profile{
-      "profile", cl::cat(category), cl::value_desc("file.json"),
+      "profile", cl::cat(statistics), cl::value_desc("file.json"),
       cl::desc("Run in the interpreter and write statistics of every tensor: "
                "range, zeros, subnormals, exponents")};
   cl::list<std::string> mergedProfiles{
-      "profile-merge", cl::cat(category), cl::value_desc("file.json"),
+      "profile-merge", cl::cat(statistics), cl::value_desc("file.json"),
       cl::desc("With --profile: add another profile; without a model, merge "
                "several")};
   cl::opt<std::string> data{
@@ -91,34 +94,37 @@ struct CommandLine {
       cl::desc("Inputs and labels, as for mpt-train: the first batch, or with "
                "--profile or --check-ranges a run per batch")};
   cl::opt<int64_t> batches{
-      "batches", cl::cat(category), cl::init(0), cl::value_desc("N"),
+      "batches", cl::cat(statistics), cl::init(0), cl::value_desc("N"),
       cl::desc("With --data and --profile (default: all) or --check-ranges "
                "(default: 1): batches to run, a step's state being carried "
                "from one to the next")};
   cl::opt<std::string> compared{
-      "compare", cl::cat(category), cl::value_desc("model"),
+      "compare", cl::cat(comparison), cl::value_desc("model"),
       cl::desc("Run this model, too, and say how far the other's outputs and "
                "gradients are from its, and which tensor departs first: "
                "--compare right.onnx judged.onnx")};
   cl::opt<double> tolerance{
-      "tolerance", cl::cat(category), cl::init(1e-2),
-      cl::desc("With --compare: |got - want| / |want| of a tensor, 2-norms")};
+      "tolerance", cl::cat(comparison), cl::init(1e-2),
+      cl::desc("With --compare: |got - want| / |want| of a tensor, 2-norms "
+               "(default: 1e-2)")};
   cl::opt<std::string> repaired{
-      "repair", cl::cat(category), cl::value_desc("policy.yaml"),
+      "repair", cl::cat(comparison), cl::value_desc("policy.yaml"),
       cl::desc("With --compare: write a policy that keeps the fewest nodes of "
                "the compared model in FP32 for the tolerance")};
   cl::opt<bool> checkRanges{
-      "check-ranges", cl::cat(category),
+      "check-ranges", cl::cat(statistics),
       cl::desc("Infer the ranges of all values from the inputs' and check "
                "that every value of the run lies inside; also for tests")};
   cl::opt<int64_t> fuzz{
-      "fuzz", cl::cat(category), cl::init(0), cl::value_desc("N"),
+      "fuzz", cl::cat(statistics), cl::init(0), cl::value_desc("N"),
       cl::desc("With --check-ranges: N more runs with values drawn from the "
                "ranges of the inputs and parameters")};
-  cl::opt<double> relativeTolerance{"rtol", cl::cat(category), cl::init(1e-3),
-                                    cl::desc("Relative tolerance of tests")};
-  cl::opt<double> absoluteTolerance{"atol", cl::cat(category), cl::init(1e-7),
-                                    cl::desc("Absolute tolerance of tests")};
+  cl::opt<double> relativeTolerance{
+      "rtol", cl::cat(tests), cl::init(1e-3),
+      cl::desc("Relative tolerance of tests (default: 1e-3)")};
+  cl::opt<double> absoluteTolerance{
+      "atol", cl::cat(tests), cl::init(1e-7),
+      cl::desc("Absolute tolerance of tests (default: 1e-7)")};
 };
 } // namespace
 
@@ -222,7 +228,8 @@ static int writeOutputs(const std::string &outputDirectory, const Model &model,
 int mpt::runModel(int argc, char **argv) {
   cl::ResetCommandLineParser();
   CommandLine line;
-  cl::HideUnrelatedOptions(line.category);
+  cl::HideUnrelatedOptions(
+      {&line.category, &line.comparison, &line.statistics, &line.tests});
   cl::SetVersionPrinter([](raw_ostream &os) {
     os << "mpt-run " MPT_VERSION_STRING " (LLVM " MPT_LLVM_VERSION_STRING ")\n";
   });
