@@ -84,6 +84,7 @@ int64_t neededOpset(Operation &op) {
   auto atLeast = [&](int64_t version) { needed = std::max(needed, version); };
   llvm::TypeSwitch<Operation *>(&op)
       .Case([&](nn::BatchNormTrainingOp) { atLeast(15); })
+      .Case([&](nn::GatherNDGradOp) { atLeast(16); })
       .Case([&](nn::BatchNormInferenceOp norm) {
         if (elementOf(norm.getInput()) != elementOf(norm.getScale()))
           atLeast(15);

@@ -110,6 +110,23 @@ static LogicalResult emitGatherND(Exporter &exporter, nn::GatherNDOp op) {
   return success();
 }
 
+/// What a ScatterND adds to zeros (opset 16): the derivative of a gather stands
+/// for one in forward functions, too.
+static LogicalResult emitScatterND(Exporter &exporter, nn::GatherNDGradOp op) {
+  if (op.getBatchDims() != 0)
+    return op.emitError("cannot be exported: ScatterND has no batch axes");
+  std::string zeros =
+      exporter.emit("Expand", {exporter.scalar(elementOf(op.getResult()), 0),
+                               exporter.ints(shapeOf(op.getResult()))});
+  exporter.emitAs(
+      op.getResult(), "ScatterND",
+      {zeros,
+       exporter.castTo(op.getIndices(), IntegerType::get(op.getContext(), 64)),
+       exporter.castTo(op.getDy(), elementOf(op.getResult()))},
+      {stringAttr("reduction", "add")});
+  return success();
+}
+
 void registerShapes(Registry &registry) {
   registry.add<nn::ReshapeOp>(emitReshape);
   registry.add<nn::TransposeOp>(emitTranspose);
@@ -121,6 +138,7 @@ void registerShapes(Registry &registry) {
   registry.add<nn::GatherOp>(emitGather);
   registry.add<nn::GatherElementsOp>(emitGatherElements);
   registry.add<nn::GatherNDOp>(emitGatherND);
+  registry.add<nn::GatherNDGradOp>(emitScatterND);
 }
 
 } // namespace mpt::exporter
