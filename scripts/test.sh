@@ -35,9 +35,10 @@ case $preset in
   dev) folder=build-dev setup=(--python) ;;
   asan)
     folder=build-asan setup=(--python --asan)
-    # libMLIR is not instrumented: containers it filled look overflowed, and what it keeps
-    # to the end of the process looks leaked.
-    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_container_overflow=0:detect_leaks=0}
+    # libMLIR is not instrumented: containers it filled look overflowed, what it takes from an
+    # allocator that our code poisoned looks poisoned, and what it keeps to the end of the
+    # process looks leaked.
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_container_overflow=0:allow_user_poisoning=0:detect_leaks=0}
     export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
     ;;
   *) echo "test.sh: --preset is release, dev or asan, not '$preset'" >&2; exit 1 ;;

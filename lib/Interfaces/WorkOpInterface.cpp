@@ -2,6 +2,8 @@
 
 #include "mpt/Interfaces/WorkOpInterface.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 
 int64_t mpt::countElements(Type type) {
@@ -11,7 +13,9 @@ int64_t mpt::countElements(Type type) {
   int64_t elements = 1;
   if (shaped.hasRank())
     for (int64_t extent : shaped.getShape())
-      elements *= ShapedType::isDynamic(extent) ? 1 : extent;
+      if (!ShapedType::isDynamic(extent) &&
+          llvm::MulOverflow(elements, extent, elements))
+        return int64_t(1) << 50; // no memory holds it
   return elements;
 }
 

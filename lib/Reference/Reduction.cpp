@@ -160,7 +160,11 @@ static void evaluateCumSum(nn::CumSumOp op, Evaluation &e) {
           const int64_t at = (outer * split.extent + i) * split.inner + inner;
           if (op.getExclusive())
             out[at] = sum;
-          sum += in[at];
+          if constexpr (std::is_integral_v<decltype(sum)>)
+            sum = static_cast<int64_t>(static_cast<uint64_t>(sum) +
+                                       static_cast<uint64_t>(in[at]));
+          else
+            sum += in[at];
           if (!op.getExclusive())
             out[at] = sum;
         }

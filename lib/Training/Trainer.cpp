@@ -391,9 +391,10 @@ bool Run::oneStep(StepRecord &record, std::string &error) {
         !step->getScalar("first_nonfinite", first, error))
       return false;
     record.skipped = finite == 0;
-    auto index = static_cast<size_t>(first);
-    if (record.skipped && index < model->gradientNames.size())
-      record.overflow = model->gradientNames[index];
+    // -1 where all are finite
+    if (record.skipped && first >= 0 &&
+        first < static_cast<double>(model->gradientNames.size()))
+      record.overflow = model->gradientNames[static_cast<size_t>(first)];
   }
   record.seconds = secondsSince(start);
   return true;

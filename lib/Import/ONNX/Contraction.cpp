@@ -87,7 +87,8 @@ static Outcome importConv(Node &node) {
 }
 
 /// Pads of a transposed convolution, and its extents (ONNX ConvTranspose).
-static void padTransposed(Node &node, Window &window,
+/// False where output_padding or output_shape are no extents.
+static bool padTransposed(Node &node, Window &window,
                           ArrayRef<int64_t> spatial) {
   size_t count = spatial.size();
   Shape extra = node.intsOf("output_padding").value_or(Shape(count, 0));
@@ -97,6 +98,12 @@ static void padTransposed(Node &node, Window &window,
   std::string automatic = node.stringOf("auto_pad", "NOTSET");
   bool same = automatic == "SAME_UPPER" || automatic == "SAME_LOWER";
   extra.resize(count, 0);
+  auto isExtent = [](int64_t value) {
+    return value >= 0 && value <= kLargestTensor;
+  };
+  if (!llvm::all_of(extra, isExtent) ||
+      (wanted && !llvm::all_of(*wanted, isExtent)))
+    return false;
   window.pooled.clear();
   for (size_t i = 0; i < count; ++i) {
     int64_t stride = window.strides[i];
@@ -113,6 +120,7 @@ static void padTransposed(Node &node, Window &window,
     window.pads[i + count] = total - window.pads[i];
     window.pooled.push_back(extent);
   }
+  return true;
 }
 
 static Outcome importConvTranspose(Node &node) {
@@ -122,8 +130,11 @@ static Outcome importConvTranspose(Node &node) {
   auto window = readWindow(node, spatial, node.shape(1).drop_front(2));
   if (!window)
     return Outcome::Failed;
-  padTransposed(node, *window, spatial);
   int64_t group = node.intOf("group", 1);
+  if (!padTransposed(node, *window, spatial) || group < 1 ||
+      group >= (int64_t(1) << 22))
+    return node.fail("its output_padding, output_shape or group is out of "
+                     "range");
   Shape shape = {node.shape(0)[0], node.shape(1)[1] * group};
   for (size_t i = 0, count = spatial.size(); i < count; ++i) {
     // nn.conv_transpose gives what a convolution would take.

@@ -146,7 +146,8 @@ static Outcome importCompress(Node &node) {
 /// values[1] where the class on the new axis equals the index, else values[0].
 static Outcome importOneHot(Node &node) {
   auto depth = node.knownScalar(1);
-  if (!depth || *depth < 1)
+  constexpr double kMostClasses = 1 << 24; // they are written out
+  if (!depth || !(*depth >= 1 && *depth <= kMostClasses))
     return Outcome::Keep;
   int64_t rank = node.rank(0) + 1, classes = static_cast<int64_t>(*depth);
   auto axis = node.axisOf("axis", -1, rank);

@@ -39,6 +39,18 @@ int64_t product(ArrayRef<int64_t> extents) {
   return result;
 }
 
+bool isPossibleShape(ArrayRef<int64_t> shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape) {
+    if (ShapedType::isDynamic(extent))
+      continue;
+    if (extent < 0 || extent > kLargestTensor ||
+        llvm::MulOverflow(count, extent, count) || count > kLargestTensor)
+      return false;
+  }
+  return true;
+}
+
 Shape iota(int64_t count) {
   Shape result;
   for (int64_t i = 0; i < count; ++i)
@@ -214,6 +226,14 @@ Operation *Node::emit(StringRef name, ValueRange operands,
       failed) {
     op->destroy();
     error = message;
+    return nullptr;
+  }
+  for (Type type : op->getResultTypes()) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor || isPossibleShape(tensor.getShape()))
+      continue;
+    op->destroy();
+    fail("its result would have more than 2^40 elements");
     return nullptr;
   }
   importer.getBuilder().insert(op);

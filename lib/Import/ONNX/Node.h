@@ -177,6 +177,11 @@ mlir::Type elementOf(mlir::Value value);
 bool isFloat(mlir::Value value);
 bool isFloat(mlir::Type element);
 int64_t product(llvm::ArrayRef<int64_t> extents);
+/// No machine holds more, and what is computed from extents and strides fits
+/// 64 bits below it.
+constexpr int64_t kLargestTensor = int64_t(1) << 40;
+/// Are the extents (dynamic ones apart) those of a tensor that can exist?
+bool isPossibleShape(llvm::ArrayRef<int64_t> shape);
 /// 0, 1, ..., count - 1.
 Shape iota(int64_t count);
 /// Non-negative, sorted and distinct axes; nothing when one is out of range.

@@ -24,13 +24,12 @@ Type GraphImporter::convertType(const onnx::TypeProto &type) {
   if (!tensor.has_shape())
     return UnrankedTensorType::get(element);
   Shape shape;
-  int64_t count = 1;
   for (const auto &dim : tensor.shape().dim()) {
     bool known = dim.has_dim_value() && dim.dim_value() >= 0;
     shape.push_back(known ? dim.dim_value() : ShapedType::kDynamic);
-    if (known && llvm::MulOverflow(count, dim.dim_value(), count))
-      return {};
   }
+  if (!isPossibleShape(shape))
+    return {};
   return RankedTensorType::get(shape, element);
 }
 

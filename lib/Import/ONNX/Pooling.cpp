@@ -29,14 +29,22 @@ std::optional<Window> readWindow(Node &node, ArrayRef<int64_t> spatial,
   window.strides = node.intsOf("strides").value_or(Shape(count, 1));
   window.dilations = node.intsOf("dilations").value_or(Shape(count, 1));
   window.pads = node.intsOf("pads").value_or(Shape(2 * count, 0));
+  // Products with extents fit 64 bits below these (kLargestTensor).
   auto isPositive = [](int64_t value) {
     return value > 0 && value < (int64_t(1) << 31);
+  };
+  auto isStep = [](int64_t value) {
+    return value > 0 && value < (int64_t(1) << 22);
+  };
+  auto isPad = [](int64_t value) {
+    return value > -(int64_t(1) << 31) && value < (int64_t(1) << 31);
   };
   if (window.kernel.size() != count || window.strides.size() != count ||
       window.dilations.size() != count || window.pads.size() != 2 * count ||
       !llvm::all_of(window.kernel, isPositive) ||
-      !llvm::all_of(window.strides, isPositive) ||
-      !llvm::all_of(window.dilations, isPositive) ||
+      !llvm::all_of(window.strides, isStep) ||
+      !llvm::all_of(window.dilations, isStep) ||
+      !llvm::all_of(window.pads, isPad) ||
       (!kernel.empty() && ArrayRef<int64_t>(window.kernel) != kernel)) {
     node.fail("its kernel_shape, strides, dilations or pads do not fit the "
               "input's " +

@@ -145,6 +145,15 @@ static std::optional<SmallVector<double>> knownFloats(Node &node, size_t i) {
   return values;
 }
 
+/// Positions and weights along an axis are written out.
+static constexpr int64_t kMostPositions = 1 << 22;
+
+/// The number as an extent; 0 where it is none.
+static int64_t toExtent(double value) {
+  return value >= 1 && value <= kMostPositions ? static_cast<int64_t>(value)
+                                               : 0;
+}
+
 /// Extents and scales of all axes from `scales` or `sizes` of some.
 static bool spread(Node &node, ArrayRef<double> scales, ArrayRef<int64_t> sizes,
                    Shape &extents, SmallVectorImpl<double> &factors) {
@@ -169,11 +178,13 @@ static bool spread(Node &node, ArrayRef<double> scales, ArrayRef<int64_t> sizes,
       return false;
     if (!scales.empty()) {
       factors[axis] = scales[k];
-      extents[axis] = static_cast<int64_t>(std::floor(in * scales[k]));
+      if (scales[k] != 1)
+        extents[axis] = toExtent(std::floor(in * scales[k]));
       continue;
     }
     factors[axis] = static_cast<double>(sizes[k]) / in;
-    extents[axis] = sizes[k];
+    extents[axis] =
+        sizes[k] > kMostPositions && factors[axis] != 1 ? 0 : sizes[k];
     if (!common || (policy == "not_larger" ? factors[axis] < *common
                                            : factors[axis] > *common))
       common = factors[axis];
@@ -181,7 +192,7 @@ static bool spread(Node &node, ArrayRef<double> scales, ArrayRef<int64_t> sizes,
   if (scales.empty() && common && policy != "stretch")
     for (int64_t axis : axes) {
       factors[axis] = *common;
-      extents[axis] = static_cast<int64_t>(
+      extents[axis] = toExtent(
           std::floor(*common * static_cast<double>(node.shape(0)[axis]) + 0.5));
     }
   return llvm::all_of(extents, [](int64_t extent) { return extent > 0; }) &&

@@ -144,7 +144,9 @@ static Outcome importTile(Node &node) {
       return node.fail("has a negative number of repetitions");
     split.append({1, extent});
     repeated.append({count, extent});
-    joined.push_back(count * extent);
+    joined.push_back(product({count, extent}));
+    if (joined.back() > kLargestTensor)
+      return node.fail("its result would have more than 2^40 elements");
   }
   Value value = node.expand(node.reshape(node.in(0), split), repeated);
   return node.done(node.reshape(value, joined));
@@ -289,6 +291,9 @@ static Outcome importPad(Node &node) {
     int64_t a = axis->front();
     low[a] = (*pads)[i];
     high[a] = (*pads)[i + axes->size()];
+    if (low[a] < -kLargestTensor || low[a] > kLargestTensor ||
+        high[a] < -kLargestTensor || high[a] > kLargestTensor)
+      return node.fail("a pad is out of range");
     if (*padMode != nn::PadMode::Constant && extents[a] == 0 &&
         (low[a] > 0 || high[a] > 0))
       return Outcome::Keep;
@@ -314,7 +319,8 @@ static Outcome importPad(Node &node) {
 static Outcome importDepthToSpace(Node &node) {
   ArrayRef<int64_t> shape = node.shape(0);
   int64_t block = node.intOf("blocksize", 0);
-  if (shape.size() != 4 || block <= 0 || shape[1] % (block * block) != 0)
+  if (shape.size() != 4 || block <= 0 || block > (1 << 20) ||
+      shape[1] % (block * block) != 0)
     return node.fail("needs [N, C, H, W] with C divisible by blocksize^2");
   int64_t n = shape[0], c = shape[1] / (block * block), h = shape[2],
           w = shape[3];
@@ -332,8 +338,8 @@ static Outcome importDepthToSpace(Node &node) {
 static Outcome importSpaceToDepth(Node &node) {
   ArrayRef<int64_t> shape = node.shape(0);
   int64_t block = node.intOf("blocksize", 0);
-  if (shape.size() != 4 || block <= 0 || shape[2] % block != 0 ||
-      shape[3] % block != 0)
+  if (shape.size() != 4 || block <= 0 || block > (1 << 20) ||
+      shape[2] % block != 0 || shape[3] % block != 0)
     return node.fail("needs [N, C, H, W] with H and W divisible by blocksize");
   int64_t n = shape[0], c = shape[1], h = shape[2] / block,
           w = shape[3] / block;

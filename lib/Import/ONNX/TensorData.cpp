@@ -1,6 +1,7 @@
 //===- TensorData.cpp - Element types and elements of TensorProtos --------===//
 
 #include "ModelFile.h"
+#include "Node.h"
 
 #include "mpt/Import/ONNX/ImportONNX.h"
 #include "llvm/Support/MathExtras.h"
@@ -80,10 +81,9 @@ int32_t convertElementType(Type type) {
 
 std::optional<SmallVector<int64_t>> shapeOf(const onnx::TensorProto &tensor) {
   SmallVector<int64_t> shape(tensor.dims().begin(), tensor.dims().end());
-  int64_t count = 1;
-  for (int64_t extent : shape)
-    if (extent < 0 || llvm::MulOverflow(count, extent, count))
-      return std::nullopt;
+  if (llvm::is_contained(shape, ShapedType::kDynamic) ||
+      !isPossibleShape(shape))
+    return std::nullopt;
   return shape;
 }
 

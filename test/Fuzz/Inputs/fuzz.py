@@ -50,7 +50,7 @@ class Runner:
         self.sanitized = instrumented(self.tools / "mpt-opt")
         self.environment = dict(os.environ)
         self.environment["ASAN_OPTIONS"] = (
-            f"detect_container_overflow=0:detect_leaks=0:hard_rss_limit_mb={MEBIBYTES}:max_allocation_size_mb={MEBIBYTES}:allocator_may_return_null=0"
+            f"detect_container_overflow=0:allow_user_poisoning=0:detect_leaks=0:hard_rss_limit_mb={MEBIBYTES}:max_allocation_size_mb={MEBIBYTES}:allocator_may_return_null=0"
         )
         self.environment["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
 

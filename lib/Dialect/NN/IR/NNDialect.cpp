@@ -120,8 +120,10 @@ nn::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
 int64_t nn::getWindowedExtent(int64_t input, int64_t kernel, int64_t stride,
                               int64_t padBegin, int64_t padEnd,
                               int64_t dilation) {
-  int64_t room = input + padBegin + padEnd - dilation * (kernel - 1) - 1;
-  return room < 0 ? 0 : room / stride + 1;
+  // Wide: a verifier asks before anything bounds these.
+  const __int128 room = static_cast<__int128>(input) + padBegin + padEnd -
+                        static_cast<__int128>(dilation) * (kernel - 1) - 1;
+  return room < 0 ? 0 : static_cast<int64_t>(room / stride + 1);
 }
 
 SmallVector<int64_t> nn::getReducedShape(ArrayRef<int64_t> shape,

@@ -29,8 +29,9 @@ static LogicalResult verifyPool(Operation *op, Value input, Value pooled,
       continue;
     int64_t down = getWindowedExtent(in[i + 2], kernel[i], strides[i], pads[i],
                                      pads[i + spatial], dilations[i]);
-    int64_t last = (out[i + 2] - 1) * strides[i];
-    bool roundedUp = out[i + 2] == down + 1 && last < in[i + 2] + pads[i];
+    const __int128 last = static_cast<__int128>(out[i + 2] - 1) * strides[i];
+    bool roundedUp = out[i + 2] == static_cast<__int128>(down) + 1 &&
+                     last < static_cast<__int128>(in[i + 2]) + pads[i];
     if (out[i + 2] != down && !roundedUp)
       return op->emitOpError() << "(C3) spatial axis " << i << " should pool "
                                << in[i + 2] << " to " << down << " or "
@@ -46,7 +47,8 @@ static LogicalResult verifyTaps(Operation *op, Value pooled, Value taps,
     return op->emitOpError("taps should have the pooled shape");
   int64_t window = 1;
   for (int64_t k : kernel)
-    window *= k;
+    if (llvm::MulOverflow(window, k, window))
+      return op->emitOpError("has a window that no index reaches across");
   if (getElementTypeOrSelf(taps).isInteger(8) != (window <= 127))
     return op->emitOpError() << "taps of a window of " << window
                              << " should be " << (window <= 127 ? "i8" : "i32");

@@ -162,9 +162,10 @@ LogicalResult SplitOp::verify() {
     if (!fits)
       return emitOpError() << "(C2) a part of type " << part.getType()
                            << " does not fit " << getInput().getType();
-    sum = ShapedType::isDynamic(other[axis]) || ShapedType::isDynamic(sum)
-              ? ShapedType::kDynamic
-              : sum + other[axis];
+    if (ShapedType::isDynamic(other[axis]) || ShapedType::isDynamic(sum))
+      sum = ShapedType::kDynamic;
+    else if (llvm::AddOverflow(sum, other[axis], sum))
+      return emitOpError() << "(C2) the parts' extents do not add up";
   }
   if (!compatible(sum, shape[axis]))
     return emitOpError() << "(C2) the parts' extents add up to " << sum
