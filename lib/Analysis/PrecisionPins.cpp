@@ -224,9 +224,16 @@ bool PrecisionAssignment::fixByConstants(Node &node, FloatType low) {
   return false;
 }
 
+/// Are the results finite in the low type, whatever is read?
+bool PrecisionAssignment::boundsResults(const Node &node) {
+  return policy.prove && node.chain == ~0u &&
+         llvm::any_of(node.op->getResults(), isFlexibleResult) &&
+         policy.prove(node.op, lowTypeOf(node)).kind == PrecisionFact::Safe;
+}
+
 /// A masking constant like -3.4e38 would become an infinity where its value is
 /// cast, and a row that is masked completely a NaN. So what reads it stays
-/// FP32, up to the first operation that sums (softmax).
+/// FP32, up to the first operation that sums (softmax) or bounds it (clip).
 void PrecisionAssignment::fixReadersOfMasks() {
   SmallVector<Value> pending;
   for (Node &node : nodes)
@@ -242,7 +249,8 @@ void PrecisionAssignment::fixReadersOfMasks() {
         continue;
       fix(*node, State::FP32, Rule::ReadsMask);
       auto interface = dyn_cast<PrecisionOpInterface>(node->op);
-      if (!interface || !interface.getAccumulatorType())
+      if ((!interface || !interface.getAccumulatorType()) &&
+          !boundsResults(*node))
         llvm::append_range(pending, valuesBehind(use));
     }
   }

@@ -124,7 +124,7 @@ func.func @not_masks(%x: tensor<4x4xf32>, %keep: tensor<4x4xi1>)
   %zero = nn.constant dense<0.0> : tensor<f32>
   %one = nn.constant dense<1.0> : tensor<f32>
   %lowest = nn.constant dense<-3.40282347E+38> : tensor<f32>
-  %large = nn.constant dense<-1.0E+9> : tensor<f32>
+  %large = nn.constant dense<-1.0E+5> : tensor<f32>
   %0 = nn.where %keep, %x, %lowest : tensor<4x4xi1>, tensor<4x4xf32>, tensor<f32>
   %1 = nn.softmax %0 {axis = 1} : tensor<4x4xf32>
   %2 = nn.where %keep, %x, %large : tensor<4x4xi1>, tensor<4x4xf32>, tensor<f32>
@@ -139,4 +139,82 @@ func.func @not_masks(%x: tensor<4x4xf32>, %keep: tensor<4x4xi1>)
   %8 = nn.add %x, %p : tensor<4x4xf32>, tensor<4x4xf32>
   %9 = nn.softmax %8 {axis = 1} : tensor<4x4xf32>
   return %0, %1, %3, %4, %5, %7, %9 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+}
+
+// A mask that is computed from whole numbers: where it is zero the score, elsewhere the mask, bounded. Two layers share
+// it, and the larger sum is read by no one any more.
+
+// CHECK-LABEL: func.func @computed(
+// CHECK: %[[M:.*]] = nn.mul
+// CHECK-NEXT: %[[ZERO:.*]] = nn.constant dense<0.000000e+00> : tensor<f32>
+// CHECK-NEXT: %[[OPEN:.*]] = nn.compare eq %[[M]], %[[ZERO]]
+// CHECK-NEXT: %[[BOUNDED:.*]] = nn.clip %[[M]] {max = 6.550400e+04 : f64, min = -6.550400e+04 : f64, mp.pin = "bounds a mask for 16 bits"}
+// CHECK-NEXT: %[[S:.*]] = nn.matmul
+// CHECK-NEXT: %[[C:.*]] = nn.where %[[OPEN]], %[[S]], %[[BOUNDED]]
+// CHECK-NEXT: nn.softmax %[[C]]
+// CHECK-NEXT: %[[T:.*]] = nn.matmul
+// CHECK-NEXT: %[[B:.*]] = nn.add %[[T]], %{{.*}} : tensor<2x4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[D:.*]] = nn.where %[[OPEN]], %[[B]], %[[BOUNDED]]
+// CHECK-NEXT: nn.softmax %[[D]]
+// LOW-LABEL: func.func @computed(
+// LOW: nn.mul {{.*}}low = false, "unsafe: a constant operand overflows the low type"
+// LOW: nn.compare {{.*}}low = false, "unsafe: reads a masking value
+// LOW: nn.clip {{.*}}low = false, "pinned: bounds a mask for 16 bits
+// LOW: nn.where {{.*}}low = true
+// LOW: nn.softmax {{.*}}low = true
+// LOW: nn.add {{.*}}low = true
+// LOW: nn.where {{.*}}low = true
+// LOW: nn.softmax {{.*}}low = true
+// F16-LABEL: func.func @computed(
+// F16: nn.where {{.*}} : tensor<2x1x4xi1>, tensor<2x4x4xf16>, tensor<2x1x4xf16>
+// F16: nn.softmax {{.*}} : tensor<2x4x4xf16>
+func.func @computed(%x: tensor<2x4x4xf32>, %attend: tensor<2x4xi64>, %bias: tensor<4x4xf32>) -> tensor<2x4x4xf32> {
+  %one = nn.constant dense<1.0> : tensor<f32>
+  %lowest = nn.constant dense<-3.40282347E+38> : tensor<f32>
+  %a = nn.reshape %attend : tensor<2x4xi64> to tensor<2x1x4xi64>
+  %f = nn.cast %a : tensor<2x1x4xi64> to tensor<2x1x4xf32>
+  %d = nn.sub %one, %f : tensor<f32>, tensor<2x1x4xf32>
+  %m = nn.mul %d, %lowest : tensor<2x1x4xf32>, tensor<f32>
+  %s = nn.matmul %x, %x : (tensor<2x4x4xf32>, tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  %0 = nn.add %s, %m : tensor<2x4x4xf32>, tensor<2x1x4xf32>
+  %1 = nn.softmax %0 {axis = 2} : tensor<2x4x4xf32>
+  %t = nn.matmul %1, %x : (tensor<2x4x4xf32>, tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  %b = nn.add %bias, %m : tensor<4x4xf32>, tensor<2x1x4xf32>
+  %2 = nn.add %t, %b : tensor<2x4x4xf32>, tensor<2x4x4xf32>
+  %3 = nn.softmax %2 {axis = 2} : tensor<2x4x4xf32>
+  %4 = nn.matmul %3, %x : (tensor<2x4x4xf32>, tensor<2x4x4xf32>) -> tensor<2x4x4xf32>
+  return %4 : tensor<2x4x4xf32>
+}
+
+// What is multiplied may be any number: it counts only when it comes from 1 and the factor is so large that the last
+// bit of a float masks. A factor of -1e5 leaves a part of the score.
+
+// CHECK-LABEL: func.func @fractions(
+// CHECK: nn.mul
+// CHECK: nn.clip
+// CHECK: nn.where
+// CHECK: nn.mul
+// CHECK-NEXT: nn.add
+// CHECK: nn.mul
+// CHECK-NEXT: nn.add
+// CHECK-NOT: nn.clip
+// CHECK: return
+func.func @fractions(%x: tensor<4x4xf32>, %attend: tensor<4xf32>, %count: tensor<4xi32>)
+    -> (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) {
+  %one = nn.constant dense<1.0> : tensor<f32>
+  %lowest = nn.constant dense<-3.40282347E+38> : tensor<f32>
+  %large = nn.constant dense<-1.0E+9> : tensor<f32>
+  %small = nn.constant dense<-1.0E+5> : tensor<f32>
+  %d = nn.sub %one, %attend : tensor<f32>, tensor<4xf32>
+  %f = nn.cast %count : tensor<4xi32> to tensor<4xf32>
+  %m0 = nn.mul %d, %lowest : tensor<4xf32>, tensor<f32>
+  %0 = nn.add %x, %m0 : tensor<4x4xf32>, tensor<4xf32>
+  %1 = nn.softmax %0 {axis = 1} : tensor<4x4xf32>
+  %m2 = nn.mul %d, %large : tensor<4xf32>, tensor<f32>
+  %2 = nn.add %x, %m2 : tensor<4x4xf32>, tensor<4xf32>
+  %3 = nn.softmax %2 {axis = 1} : tensor<4x4xf32>
+  %m4 = nn.mul %f, %small : tensor<4xf32>, tensor<f32>
+  %4 = nn.add %x, %m4 : tensor<4x4xf32>, tensor<4xf32>
+  %5 = nn.softmax %4 {axis = 1} : tensor<4x4xf32>
+  return %1, %3, %5 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
 }

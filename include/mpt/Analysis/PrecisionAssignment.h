@@ -213,6 +213,7 @@ private:
   bool fixByFacts(Node &node, PrecisionOpInterface op, mlir::FloatType low);
   bool fixByConstants(Node &node, mlir::FloatType low);
   void markBackward();
+  bool boundsResults(const Node &node);
   void fixReadersOfMasks();
   void fixBehindGradients();
   void fixReadersOfTheSeed();

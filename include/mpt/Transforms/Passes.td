@@ -363,10 +363,10 @@ def VerifyLossScalingPass : Pass<"mpt-verify-loss-scaling", "::mlir::func::FuncO
 def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
   let summary = "Write attention masks so that 16 bits hold them";
   let description = [{
-    Constant masks: `softmax(x + mask)` with a constant mask whose huge negative values (below -1e30, often -3.4e38)
-    stand for "not this one": they become -inf, which every floating type has, where each row
+    Constant masks: `softmax(x + mask)` with a constant mask whose huge negative values (below -65504, often
+    -3.4e38 or -1e9) stand for "not this one": they become -inf, which every floating type has, where each row
     of the softmax keeps an element that is not masked. Both give the weight exp(-huge) = 0,
-    so the result is the same for scores below 1e30. A row masked completely stays as it
+    so the result is the same for scores within 16000. A row masked completely stays as it
     is: there the finite value gives equal weights and the infinity a NaN.
 
     ```mlir
@@ -374,11 +374,11 @@ def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
     %1 = nn.softmax (nn.add %x, %c) {axis = 1}
     ```
 
-    Masks by a condition: a sum with zero or a huge negative number is a choice between the score and
-    that number, since a score is lost in it. A choice that only softmaxes read is marked: where it
-    becomes 16 bits wide, a number below -65504 is the lowest finite number (mpt-assign-precision and
-    mpt-insert-casts see to that), in FP32 it stays what it is. A row masked completely keeps equal
-    weights; another one is the same while one of its scores is above -65400.
+    Masks by a condition: a sum with zero or a number below -1e9 is a choice between the score and
+    that number, since a score (below 32; any score, where the number is -3.4e38) is lost in it. A choice that only
+    softmaxes read is marked: where it becomes 16 bits wide, a number below -65504 is the lowest finite number
+    (mpt-assign-precision and mpt-insert-casts see to that), in FP32 it stays what it is. A row masked completely keeps
+    equal weights; another one is the same while one of its scores is above -65400.
 
     ```mlir
     %m = nn.where %keep, %zero, %lowest
@@ -389,9 +389,25 @@ def NormalizeMasksPass : Pass<"mpt-normalize-masks", "::mlir::func::FuncOp"> {
     %0 = nn.where %keep, %x, %lowest {mp.mask}
     %1 = nn.softmax %0 {axis = 1}
     ```
+
+    Masks that are computed, `(1 - m) * huge`, where `m` holds whole numbers (or the difference comes from 1 and the
+    number is below -1e17): they are zero or below -1e9 as well. The number is bounded in FP32, where the mask is
+    still small. The same for a mask that is added to a bias first, `x + (bias + mask)`.
+
+    ```mlir
+    %m = nn.mul (nn.sub %one, %attend), %lowest
+    %1 = nn.softmax (nn.add %x, %m) {axis = 1}
+    ```
+    becomes
+    ```mlir
+    %open = nn.compare eq %m, %zero
+    %bounded = nn.clip %m {min = -65504.0, max = 65504.0, mp.pin = "bounds a mask for 16 bits"}
+    %0 = nn.where %open, %x, %bounded
+    %1 = nn.softmax %0 {axis = 1}
+    ```
     What anything else than a softmax reads stays as it is.
   }];
-  let dependentDialects = ["::mpt::nn::NNDialect"];
+  let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
 }
 
 def InferRangesPass : Pass<"mpt-infer-ranges", "::mlir::ModuleOp"> {

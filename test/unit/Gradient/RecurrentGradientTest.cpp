@@ -17,8 +17,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <random>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace mpt;
@@ -97,9 +99,12 @@ class RecurrentGradient : public testing::TestWithParam<Layer> {
 protected:
   void import(const std::string &text) {
     context.loadDialect<func::FuncDialect, nn::NNDialect, mp::MPDialect>();
-    std::string path = testing::TempDir() + "recurrent.onnxtxt";
+    // Shards of the suite run at once.
+    std::string path = testing::TempDir() + "recurrent-" +
+                       std::to_string(::getpid()) + ".onnxtxt";
     std::ofstream(path) << text;
     module = importONNX(context, path);
+    std::remove(path.c_str());
   }
   static func::FuncOp functionOf(ModuleOp module) {
     return *module.getOps<func::FuncOp>().begin();
