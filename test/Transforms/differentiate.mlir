@@ -90,3 +90,27 @@ func.func @eval(%w: tensor<f32> {mp.name = "w", mp.role = #mp.role<parameter>, n
     -> (tensor<f32> {mp.name = "loss", mp.role = #mp.role<loss>}) attributes {mp.evaluation} {
   return %w : tensor<f32>
 }
+
+// -----
+
+// The derivative of a norm is 0 where the norm is; that of another root stays infinite at 0.
+
+// CHECK-LABEL: func.func @norms
+// CHECK: %[[NORM:.*]] = nn.sqrt
+// CHECK: %[[ROOT:.*]] = nn.sqrt
+// CHECK: %[[DROOT:.*]] = nn.div %{{.*}}, %[[ROOT]]
+// CHECK-NOT: nn.where
+// CHECK: %[[DNORM:.*]] = nn.div %{{.*}}, %[[NORM]]
+// CHECK: %[[ZERO:.*]] = nn.compare eq %[[NORM]], %{{.*}} : tensor<2x1xf32>, tensor<f32>
+// CHECK: nn.where %[[ZERO]], %{{.*}}, %[[DNORM]] : tensor<2x1xi1>, tensor<f32>, tensor<2x1xf32>
+nn.parameter @w trainable = true : tensor<2x3xf32>
+func.func @norms(%w: tensor<2x3xf32> {mp.name = "w", mp.role = #mp.role<parameter>, nn.parameter = @w})
+    -> (tensor<f32> {mp.name = "loss", mp.role = #mp.role<loss>}) {
+  %0 = nn.mul %w, %w : tensor<2x3xf32>, tensor<2x3xf32>
+  %1 = nn.reduce_sum %0 {axes = array<i64: 1>, keepdims = true} : (tensor<2x3xf32>) -> tensor<2x1xf32>
+  %2 = nn.sqrt %1 : tensor<2x1xf32>
+  %3 = nn.exp %2 : tensor<2x1xf32>
+  %4 = nn.sqrt %3 : tensor<2x1xf32>
+  %5 = nn.reduce_sum %4 {axes = array<i64: 0, 1>} : (tensor<2x1xf32>) -> tensor<f32>
+  return %5 : tensor<f32>
+}

@@ -66,20 +66,13 @@ static Outcome importReduceSumSquare(Node &node) {
   return node.done(sum(node, node.create<nn::MulOp>({x, x}), *reduction));
 }
 
-/// The square root of the sum of squares. Of a sum of zero the root is not
-/// taken: its derivative is infinite there, that of a norm 0 by convention (a
-/// class token that starts at zero has queries of norm 0).
 static Outcome importReduceL2(Node &node) {
   auto reduction = readReduction(node, 18);
   Value x = node.in(0);
   if (!reduction || !isFloat(x))
     return Outcome::Keep;
   Value squares = sum(node, node.create<nn::MulOp>({x, x}), *reduction);
-  Value isZero =
-      node.compare(nn::ComparePredicate::EQ, squares, node.scalar(squares, 0));
-  Value root = node.create<nn::SqrtOp>(
-      node.where(isZero, node.scalar(squares, 1), squares));
-  return node.done(node.where(isZero, node.scalar(squares, 0), root));
+  return node.done(node.create<nn::SqrtOp>(squares));
 }
 
 static Outcome importReduceLogSum(Node &node) {
@@ -146,8 +139,7 @@ void registerReductions(Registry &registry) {
   registry.add("ReduceProd", 1, "nn.reduce_prod",
                importReduce<nn::ReduceProdOp, 18>);
   registry.add("ReduceL1", 1, "nn.abs, nn.reduce_sum", importReduceL1);
-  registry.add("ReduceL2", 1, "nn.mul, nn.reduce_sum, nn.sqrt, nn.where",
-               importReduceL2);
+  registry.add("ReduceL2", 1, "nn.mul, nn.reduce_sum, nn.sqrt", importReduceL2);
   registry.add("ReduceSumSquare", 1, "nn.mul, nn.reduce_sum",
                importReduceSumSquare);
   registry.add("ReduceLogSum", 1, "nn.reduce_sum, nn.log", importReduceLogSum);

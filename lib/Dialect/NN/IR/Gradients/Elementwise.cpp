@@ -59,7 +59,17 @@ MPT_UNARY_RULE(AbsOp,
                a.mul(dy, SignOp::create(builder, getLoc(), x.getType(), x)))
 MPT_UNARY_RULE(ExpOp, a.mul(dy, y))
 MPT_UNARY_RULE(LogOp, a.div(dy, x))
-MPT_UNARY_RULE(SqrtOp, a.div(a.mul(dy, a.constant(y, 0.5)), y))
+// The root of a sum is a norm: its derivative at zero is infinite, and 0 by
+// convention. Times that of the squares, which is 0, infinity would be NaN (a
+// token that starts at zero has queries of norm 0).
+static Value sqrtGradient(const Arithmetic &a, Value dy, Value x, Value y) {
+  Value dx = a.div(a.mul(dy, a.constant(y, 0.5)), y);
+  if (!x.getDefiningOp<ReduceSumOp>())
+    return dx;
+  Value isZero = a.compare(ComparePredicate::EQ, y, a.constant(y, 0));
+  return a.where(isZero, a.constant(dx, 0), dx);
+}
+MPT_UNARY_RULE(SqrtOp, sqrtGradient(a, dy, x, y))
 MPT_UNARY_RULE(ReciprocalOp, a.neg(a.mul(dy, a.mul(y, y))))
 MPT_UNARY_RULE(SinOp,
                a.mul(dy, CosOp::create(builder, getLoc(), x.getType(), x)))
