@@ -259,7 +259,6 @@ void AssignPrecisionPass::runOnOperation() {
   llvm::MapVector<Operation *, SmallVector<Attribute>> carried;
   assignment.forEachDecision(
       [&](const PrecisionAssignment::Decision &decision) {
-        ++(decision.low ? numLow : numFP32);
         bool isChain = decision.chain != PrecisionProblem::kNone;
         // The low type of an earlier run stands with its decision.
         if (inserted &&
@@ -275,9 +274,6 @@ void AssignPrecisionPass::runOnOperation() {
       });
   for (auto &[op, decisions] : carried)
     op->setAttr(kCarriedAttrName, ArrayAttr::get(&getContext(), decisions));
-  const PrecisionAssignment::Totals &totals = assignment.getTotals();
-  costBytes += totals.cost / PrecisionCosts::kUnitsPerByte;
-  costFP32Bytes += totals.allFP32 / PrecisionCosts::kUnitsPerByte;
   if (!policy.keepIO && !inserted)
     decideSignature(function);
 }

@@ -239,7 +239,6 @@ struct FuseActivationsPass
                                    isa<nn::TanhOp>(function));
       whole.replaceAllUsesWith(fused);
       eraseDead(last);
-      ++numFused;
     }
   }
 

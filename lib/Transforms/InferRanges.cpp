@@ -63,7 +63,6 @@ private:
     if (failed(addMeasured(function, seeds)))
       return failure();
     const ValueRanges ranges(function, seeds);
-    count(function, ranges);
     if (remarks)
       remarkOnRanges(function, ranges);
     if (print)
@@ -135,15 +134,6 @@ private:
       for (Value result : op->getResults())
         if (isFloatTensor(result.getType()))
           visit(result);
-    });
-  }
-
-  void count(func::FuncOp function, const ValueRanges &ranges) {
-    FloatType f16 = Float16Type::get(&getContext());
-    forEachFloat(function, [&](Value value) {
-      ++numValues;
-      numBounded += ranges.isBounded(value);
-      numFits += ranges.fits(value, f16);
     });
   }
 

@@ -102,9 +102,7 @@ void InsertCastsPass::retypeResults(func::FuncOp function) {
           retypeCarried(result);
           if (!decision || !isFlexibleResult(result))
             continue;
-          if (mayStayWide(result))
-            ++numWidened;
-          else
+          if (!mayStayWide(result))
             result.setType(withElement(result.getType(), decision.getType()));
         }
       });
@@ -130,10 +128,8 @@ Value InsertCastsPass::materialize(Value value, FloatType type, bool saturate) {
   if (ElementsAttr constant = getFloatConstant(producer))
     if (ElementsAttr converted = convertConstant(constant, type, saturate))
       if (Operation *op = producer->getDialect()->materializeConstant(
-              builder, converted, newType, value.getLoc())) {
-        ++numConstants;
+              builder, converted, newType, value.getLoc()))
         return op->getResult(0);
-      }
   if (isMadeAnew(producer)) {
     Operation *op = builder.clone(*producer);
     op->getResult(0).setType(newType);
@@ -149,11 +145,6 @@ Value InsertCastsPass::materialize(Value value, FloatType type, bool saturate) {
   if (auto widening = value.getDefiningOp<mp::CastOp>();
       widening && widening.getInput().getType() == newType)
     return widening.getInput();
-  ++numCasts;
-  auto shaped = cast<ShapedType>(value.getType());
-  if (shaped.hasStaticShape())
-    castBytes +=
-        shaped.getNumElements() * (shaped.getElementTypeBitWidth() / 8);
   // The casts of arguments stand in the order of the arguments.
   if (isa<BlockArgument>(value) && lastArgumentCast &&
       lastArgumentCast->getBlock() == value.getParentBlock())

@@ -143,7 +143,7 @@ void RematerializePass::runOnOperation() {
   if (!problem.hasBackwardPass())
     return markAllAnalysesPreserved();
   if (scope == "inputs") {
-    numCopies = problem.repeatInputCasts();
+    problem.repeatInputCasts();
     return;
   }
   RecomputePlan today = problem.evaluateToday();
@@ -151,9 +151,6 @@ void RematerializePass::runOnOperation() {
   if (!plan)
     return signalPassFailure();
   const int64_t copies = problem.apply(*plan);
-  numCopies = copies;
-  bytesBefore = today.kept;
-  bytesAfter = plan->kept;
   auto mebibytes = [](int64_t bytes) {
     std::string text;
     llvm::raw_string_ostream(text)

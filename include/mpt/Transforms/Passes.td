@@ -150,9 +150,6 @@ def FuseActivationsPass : Pass<"mpt-fuse-activations", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::mpt::nn::NNDialect"];
-  let statistics = [
-    Statistic<"numFused", "activations-fused", "Expressions that became one operation">,
-  ];
 }
 
 def DifferentiatePass : Pass<"mpt-differentiate", "::mlir::ModuleOp"> {
@@ -452,11 +449,6 @@ def InferRangesPass : Pass<"mpt-infer-ranges", "::mlir::ModuleOp"> {
     Option<"print", "print", "bool", "false", "print one line per value to standard output">,
     Option<"remarks", "remarks", "bool", "true", "remark on what FP16 cannot hold">,
   ];
-  let statistics = [
-    Statistic<"numValues", "values", "Floating values">,
-    Statistic<"numBounded", "bounded", "Floating values with a finite bound">,
-    Statistic<"numFits", "fits-f16", "Floating values proven to fit FP16">,
-  ];
 }
 
 def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
@@ -514,12 +506,6 @@ def AssignPrecisionPass : Pass<"mpt-assign-precision", "::mlir::func::FuncOp"> {
     ListOption<"lowOps", "low-ops", "std::string", "operations and nodes to run in the low type">,
   ];
   let dependentDialects = ["::mpt::mp::MPDialect"];
-  let statistics = [
-    Statistic<"numLow", "low-ops", "Operations decided low">,
-    Statistic<"numFP32", "fp32-ops", "Operations decided FP32">,
-    Statistic<"costBytes", "cost", "Modelled cost, in bytes moved">,
-    Statistic<"costFP32Bytes", "cost-fp32", "Modelled cost of FP32 throughout">,
-  ];
 }
 
 def InsertCastsPass : Pass<"mpt-insert-casts", "::mlir::func::FuncOp"> {
@@ -539,12 +525,6 @@ def InsertCastsPass : Pass<"mpt-insert-casts", "::mlir::func::FuncOp"> {
       "let results be f32 where the operands are low; ONNX cannot say that">,
   ];
   let dependentDialects = ["::mpt::mp::MPDialect", "::mlir::arith::ArithDialect"];
-  let statistics = [
-    Statistic<"numCasts", "casts", "Casts inserted">,
-    Statistic<"castBytes", "cast-bytes", "Bytes read by the casts inserted">,
-    Statistic<"numConstants", "constants", "Constants re-typed">,
-    Statistic<"numWidened", "widened-results", "Results left in FP32 behind low operands">,
-  ];
 }
 
 //===----------------------------------------------------------------------===//
@@ -589,11 +569,6 @@ def RematerializePass : Pass<"mpt-rematerialize", "::mlir::func::FuncOp"> {
     Option<"maxFlops", "max-flops", "double", "1.35", "bound of the flops of the step, relative to today's">,
   ];
   let dependentDialects = ["::mpt::nn::NNDialect", "::mpt::mp::MPDialect"];
-  let statistics = [
-    Statistic<"numCopies", "recomputed-ops", "Operations repeated in the backward pass">,
-    Statistic<"bytesBefore", "bytes-before", "Bytes kept for the backward pass before">,
-    Statistic<"bytesAfter", "bytes-after", "Bytes kept for the backward pass after">,
-  ];
 }
 
 def PrintPrecisionPass : Pass<"mpt-print-precision", "::mlir::ModuleOp"> {
