@@ -2,7 +2,6 @@
 
 #include "GraphImporter.h"
 
-#include "OnnxLibrary.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -197,10 +196,6 @@ bool GraphImporter::prepare(std::string &error) {
   for (const auto &import : file.model.opset_import())
     opsets[import.domain() == "ai.onnx" ? "" : import.domain()] =
         import.version();
-  for (const auto &value : file.model.graph().value_info())
-    declaredTypes[value.name()] = &value.type();
-  for (const auto &output : file.model.graph().output())
-    declaredTypes[output.name()] = &output.type();
   scanUses(file.model.graph());
   return true;
 }
@@ -398,7 +393,7 @@ bool GraphImporter::addNode(const onnx::NodeProto &proto, std::string &error) {
       return report("reads '" + printable(input) +
                     "', which no input, initializer or earlier node gives");
   std::string invalid;
-  if (!checkNode(proto, node.opset, invalid))
+  if (!checker.check(proto, node.opset, invalid))
     return report("is not valid ONNX: " + printable(invalid));
   if (const onnx::GraphProto *branch = chooseBranch(proto)) {
     if (branch->output_size() < proto.output_size())

@@ -5,6 +5,7 @@
 
 #include "ModelFile.h"
 #include "Node.h"
+#include "OnnxLibrary.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -115,6 +116,7 @@ private:
   mlir::Value createOnnxNode(const onnx::NodeProto &node,
                              llvm::ArrayRef<std::string> names,
                              mlir::ValueRange operands, mlir::Location loc);
+  const onnx::TypeProto *getDeclaredType(llvm::StringRef name);
   mlir::Type convertType(const onnx::TypeProto &type);
   onnx::TypeProto convertType(mlir::Value value) const;
 
@@ -128,8 +130,9 @@ private:
   llvm::SmallVector<Argument> arguments;
   llvm::StringMap<Binding> bindings;
   llvm::StringMap<int64_t> opsets;
-  /// What the graph says about its values, for nodes ONNX cannot infer.
-  llvm::StringMap<const onnx::TypeProto *> declaredTypes;
+  NodeChecker checker;
+  /// What the graph says about its values; filled when a node is kept.
+  std::optional<llvm::StringMap<const onnx::TypeProto *>> declaredTypes;
   llvm::StringSet<> symbols;
   llvm::DenseMap<mlir::Value, mlir::DenseElementsAttr> knownFloats;
   int64_t numNodes = 0;

@@ -50,18 +50,28 @@ bool inlineFunctions(onnx::ModelProto &model, std::string &error) {
                  error);
 }
 
-bool checkNode(const onnx::NodeProto &node, int64_t opset, std::string &error) {
+static const onnx::OpSchema *findSchema(const onnx::NodeProto &node,
+                                        int64_t opset) {
   const std::string domain = node.domain() == "ai.onnx" ? "" : node.domain();
+  const onnx::OpSchema *schema = nullptr;
+  if (opset > 0 && opset <= INT32_MAX)
+    schema = onnx::OpSchemaRegistry::Schema(node.op_type(),
+                                            static_cast<int>(opset), domain);
+  if (!schema) // an operator ahead of its opset, which runtimes accept
+    schema = onnx::OpSchemaRegistry::Schema(node.op_type(), domain);
+  return schema && !schema->deprecated() ? schema : nullptr;
+}
+
+bool NodeChecker::check(const onnx::NodeProto &node, int64_t opset,
+                        std::string &error) {
   return guarded(
       [&] {
-        const onnx::OpSchema *schema = nullptr;
-        if (opset > 0 && opset <= INT32_MAX)
-          schema = onnx::OpSchemaRegistry::Schema(
-              node.op_type(), static_cast<int>(opset), domain);
-        if (!schema) // an operator ahead of its opset, which runtimes accept
-          schema = onnx::OpSchemaRegistry::Schema(node.op_type(), domain);
-        if (schema && !schema->deprecated())
-          schema->Verify(node);
+        auto [it, isNew] =
+            schemas.try_emplace(node.domain() + '\0' + node.op_type());
+        if (isNew)
+          it->second = findSchema(node, opset);
+        if (it->second)
+          it->second->Verify(node);
       },
       error);
 }

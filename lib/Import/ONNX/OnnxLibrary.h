@@ -11,7 +11,12 @@
 #include "onnx/onnx_pb.h"
 
 #include <string>
+#include <unordered_map>
 #include <vector>
+
+namespace onnx {
+class OpSchema;
+} // namespace onnx
 
 namespace mpt::importer {
 
@@ -22,10 +27,17 @@ bool parseModelText(const std::string &text, onnx::ModelProto &model,
 /// Replaces calls of the model's own functions by their bodies.
 bool inlineFunctions(onnx::ModelProto &model, std::string &error);
 
-/// Does the node have the inputs, outputs and attributes that its operator has
-/// in that opset? Operators that ONNX does not define always do. `error` is one
-/// line.
-bool checkNode(const onnx::NodeProto &node, int64_t opset, std::string &error);
+/// Does a node have the inputs, outputs and attributes that its operator has?
+class NodeChecker {
+public:
+  /// Operators that ONNX does not define always do. One domain has one opset.
+  /// `error` is one line.
+  bool check(const onnx::NodeProto &node, int64_t opset, std::string &error);
+
+private:
+  /// Looked up once: that takes three maps of strings. Null: not defined.
+  std::unordered_map<std::string, const onnx::OpSchema *> schemas;
+};
 
 /// Types of the outputs of `node`. `model` holds the opset imports; its graph,
 /// which is used up, the values the node can see: inputs with types, and

@@ -91,6 +91,17 @@ static bool feedsShapes(DenseElementsAttr elements) {
           element.isInteger(1) || element.isF32());
 }
 
+const onnx::TypeProto *GraphImporter::getDeclaredType(StringRef name) {
+  if (!declaredTypes) {
+    declaredTypes.emplace();
+    for (const auto &value : file.model.graph().value_info())
+      (*declaredTypes)[value.name()] = &value.type();
+    for (const auto &output : file.model.graph().output())
+      (*declaredTypes)[output.name()] = &output.type();
+  }
+  return declaredTypes->lookup(name);
+}
+
 /// Is `declared` a tensor type with a shape where `inferred` has none?
 static bool saysMore(const onnx::TypeProto &declared,
                      const onnx::TypeProto &inferred) {
@@ -129,10 +140,9 @@ Value GraphImporter::createOnnxNode(const onnx::NodeProto &node,
   for (auto [output, type] : llvm::zip_equal(node.output(), types)) {
     if (output.empty())
       continue;
-    auto declared = declaredTypes.find(output);
-    bool useDeclared =
-        declared != declaredTypes.end() && saysMore(*declared->second, type);
-    Type converted = convertType(useDeclared ? *declared->second : type);
+    const onnx::TypeProto *declared = getDeclaredType(output);
+    bool useDeclared = declared && saysMore(*declared, type);
+    Type converted = convertType(useDeclared ? *declared : type);
     results.push_back(converted ? converted
                                 : Type(nn::OnnxType::get(context, "unknown")));
   }
